@@ -1,0 +1,2 @@
+//! The binary `metal3`.
+fn main() {}

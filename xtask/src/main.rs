@@ -1,0 +1,2 @@
+//! The project's own tasks; the Makefile is the menu.
+fn main() {}
