@@ -1,0 +1,1 @@
+//! ipam.metal3.io (pools, claims, addresses) and Cluster API's own address contract.

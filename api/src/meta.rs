@@ -1,0 +1,1 @@
+//! Small types that several groups share.

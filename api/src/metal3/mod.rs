@@ -1,0 +1,1 @@
+//! metal3.io: hosts and everything a host owns.

@@ -1,0 +1,1 @@
+//! Every name on the wire: labels, annotations, finalizers, lease names, field managers.

@@ -1,0 +1,1 @@
+//! From Rust types to the CRDs that are installed.

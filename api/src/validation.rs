@@ -1,0 +1,1 @@
+//! What every validator returns: all violations at once.
