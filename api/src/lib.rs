@@ -10,7 +10,7 @@
 //! | [`capi`] | `cluster.x-k8s.io` (read mostly) | clusters, machines | Cluster API |
 //!
 //! [`names`] has all labels, annotations and finalizers; [`meta`] the small shared types; [`schema`] turns the
-//! types into CRDs; [`validation`] is what every validator returns; [`build`] has builders for tests.
+//! types into CRDs; [`validation`] is what every validator returns; [`webhooks`] the table of admission webhooks; [`build`] has builders for tests.
 
 pub mod build;
 pub mod capi;
@@ -21,6 +21,7 @@ pub mod metal3;
 pub mod names;
 pub mod schema;
 pub mod validation;
+pub mod webhooks;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 
