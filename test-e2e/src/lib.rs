@@ -1,1 +1,28 @@
-//! test-e2e
+//! The test bench: real parts, no container engine, no hardware virtualisation.
+//!
+//! Who feeds whom:
+//!
+//! ```text
+//! versions -> gobuild, apt -> cache        what is built or installed once per machine
+//!                               |
+//! bench (run folder) -> process            what runs now, stopped by its own id
+//!                          |
+//!            pki -> level_a -> level_b     API server, then Cluster API
+//!                      |          |
+//!                   manager   clusterctl   our binary, our release components
+//! ```
+//!
+//! Everything here works on Linux as root or as a user; only network namespaces, machines and package installation
+//! need root. Nothing blocks for a fixed time: every wait polls with a deadline and names what it waits for.
+
+pub mod apt;
+pub mod bench;
+pub mod cache;
+pub mod command;
+pub mod gobuild;
+pub mod host;
+pub mod process;
+pub mod versions;
+pub mod wait;
+
+pub use bench::Bench;

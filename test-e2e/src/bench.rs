@@ -1,0 +1,109 @@
+//! One bench: the cache of this machine and one run folder with its processes.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::cache::Cache;
+use crate::process::Supervisor;
+
+/// Name of the bench that `make demo` and the command line use when no other is given.
+pub const DEFAULT: &str = "main";
+
+/// The cache, a run folder and the supervisor of what runs in it.
+///
+/// Benches of different names live side by side; one name belongs to one process at a time.
+#[derive(Debug)]
+pub struct Bench {
+    name: String,
+    cache: Cache,
+    run: PathBuf,
+    supervisor: Supervisor,
+    // Held for as long as this value lives; released by the kernel also after kill -9.
+    _lock: File,
+}
+
+impl Bench {
+    /// Opens the bench of that name. What runs in it stays untouched; see [`Bench::fresh`].
+    pub fn open(name: &str) -> Result<Self> {
+        // The first one to come decides for the whole process; a second call is no error.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let root = run_root()?;
+        let run = root.join(name);
+        std::fs::create_dir_all(run.join("logs")).with_context(|| format!("making {}", run.display()))?;
+        let run = run.canonicalize()?;
+        let lock = File::create(run.join("lock"))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => bail!("another process uses the bench in {}", run.display()),
+            Err(TryLockError::Error(error)) => return Err(error).context("locking the run folder"),
+        }
+        let supervisor = Supervisor::new(&run)?;
+        Ok(Self { name: name.to_owned(), cache: Cache::open()?, run, supervisor, _lock: lock })
+    }
+
+    /// Opens the bench of that name, stops whatever an earlier one left behind and empties its run folder.
+    pub async fn fresh(name: &str) -> Result<Self> {
+        let bench = Self::open(name)?;
+        bench.wipe().await?;
+        std::fs::create_dir_all(bench.run.join("logs"))?;
+        Ok(bench)
+    }
+
+    /// Stops everything and removes the content of the run folder (the lock file stays, it is ours).
+    pub async fn wipe(&self) -> Result<()> {
+        self.supervisor.stop_all().await?;
+        for entry in std::fs::read_dir(&self.run)? {
+            let path = entry?.path();
+            if path.file_name() == Some("lock".as_ref()) {
+                continue;
+            }
+            let removed = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+            removed.with_context(|| format!("removing {}", path.display()))?;
+        }
+        Ok(())
+    }
+
+    /// The name it was opened by.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The cache of this machine.
+    pub fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    /// The run folder of this bench; logs are below `logs/`.
+    pub fn run_dir(&self) -> &Path {
+        &self.run
+    }
+
+    /// A folder below the run folder, made when missing.
+    pub fn dir(&self, name: impl AsRef<Path>) -> Result<PathBuf> {
+        let dir = self.run.join(name);
+        std::fs::create_dir_all(&dir).with_context(|| format!("making {}", dir.display()))?;
+        Ok(dir)
+    }
+
+    /// The processes of this bench.
+    pub fn processes(&self) -> &Supervisor {
+        &self.supervisor
+    }
+}
+
+/// `$METAL3_BENCH_RUN`, else `.bench` in the source tree.
+pub fn run_root() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("METAL3_BENCH_RUN") {
+        return Ok(PathBuf::from(path));
+    }
+    Ok(source_tree()?.join(".bench"))
+}
+
+/// The root of the source tree, found from the working directory upwards (the bench is run by cargo or make).
+pub fn source_tree() -> Result<PathBuf> {
+    let here = std::env::current_dir()?;
+    let found = here.ancestors().find(|dir| dir.join("Cargo.lock").is_file() && dir.join("test-e2e").is_dir());
+    found.map(Path::to_path_buf).context("run this inside the source tree, or set METAL3_BENCH_RUN")
+}

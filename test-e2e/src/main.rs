@@ -1,0 +1,3 @@
+//! The command line of the bench; see `bench help`.
+
+fn main() {}
