@@ -1,1 +1,14 @@
-//! metal3.io: hosts and everything a host owns.
+//! metal3.io/v1alpha1: hosts and everything a host owns.
+//!
+//! A [`BareMetalHost`] is one machine. Inspection fills its [`HardwareDetails`]; images, power and firmware follow
+//! its spec.
+
+pub mod bare_metal_host;
+pub mod hardware;
+pub mod host_status;
+pub mod storage_config;
+
+pub use bare_metal_host::*;
+pub use hardware::*;
+pub use host_status::*;
+pub use storage_config::*;
