@@ -26,3 +26,4 @@ pub mod versions;
 pub mod wait;
 
 pub use bench::Bench;
+pub mod bmc;
