@@ -1,1 +1,8 @@
 //! infrastructure.cluster.x-k8s.io: the kinds of the Cluster API provider.
+//!
+//! [`v1beta2`] is stored and is what controllers use. v1beta1 is served for manifests of earlier years.
+
+pub mod v1beta2;
+
+/// The API group of every kind in this module.
+pub const GROUP: &str = "infrastructure.cluster.x-k8s.io";

@@ -1,0 +1,150 @@
+//! Types that several kinds of this version share, and the schemas of borrowed types.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+/// A reference to an object of a known kind: always in the referrer's own namespace.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
+pub struct ObjectRef {
+    /// Name of the object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub name: Option<String>,
+    /// Namespace of the object; empty means the referrer's own, and no other is accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub namespace: Option<String>,
+}
+
+impl ObjectRef {
+    /// A reference with both parts.
+    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { name: Some(name.into()), namespace: Some(namespace.into()) }
+    }
+    /// The name, when it is there and not empty.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref().filter(|name| !name.is_empty())
+    }
+    /// Whether the reference stays in this namespace.
+    pub fn within(&self, namespace: &str) -> bool {
+        self.namespace.as_deref().is_none_or(|own| own.is_empty() || own == namespace)
+    }
+}
+
+/// An object that meta data or network data may read names, labels and annotations from.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "lowercase")]
+pub enum ObjectKind {
+    /// The Cluster API Machine.
+    Machine,
+    /// The Metal3Machine.
+    Metal3Machine,
+    /// The BareMetalHost.
+    BareMetalHost,
+}
+
+impl ObjectKind {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Machine => "machine",
+            Self::Metal3Machine => "metal3machine",
+            Self::BareMetalHost => "baremetalhost",
+        }
+    }
+}
+
+/// Labels and annotations that a template gives to the objects cloned from it.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Default, PartialEq, Eq)]
+#[schemars(extend("minProperties" = 1))]
+pub struct TemplateMeta {
+    /// Labels of the clone.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Annotations of the clone.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// What Cluster API reads to know that an infrastructure object is usable.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[schemars(extend("minProperties" = 1))]
+pub struct Initialization {
+    /// True once the infrastructure is there; it stays true afterwards.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provisioned: Option<bool>,
+}
+
+/// A condition of Cluster API's first generation, kept for tools that still read it.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct V1Beta1Condition {
+    /// What the condition is about, CamelCase.
+    #[serde(rename = "type")]
+    #[schemars(length(min = 1, max = 256))]
+    pub type_: String,
+    /// `True`, `False` or `Unknown`.
+    pub status: String,
+    /// `Error`, `Warning` or `Info` when the status is `False`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub severity: Option<String>,
+    /// When the status last changed.
+    #[schemars(schema_with = "time")]
+    pub last_transition_time: Time,
+    /// Why, CamelCase.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub reason: Option<String>,
+    /// One sentence for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 10240))]
+    pub message: Option<String>,
+}
+
+/// A point in time, RFC 3339.
+pub(in crate::infra) fn time(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "format": "date-time"})
+}
+
+/// A list of metav1 conditions with the limits Kubernetes gives them.
+pub(in crate::infra) fn conditions(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 32,
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["type"],
+        "items": {
+            "type": "object",
+            "required": ["lastTransitionTime", "message", "reason", "status", "type"],
+            "properties": {
+                "lastTransitionTime": {"type": "string", "format": "date-time"},
+                "message": {"type": "string", "maxLength": 32768},
+                "observedGeneration": {"type": "integer", "format": "int64", "minimum": 0},
+                "reason": {
+                    "type": "string", "minLength": 1, "maxLength": 1024,
+                    "pattern": "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"
+                },
+                "status": {"type": "string", "enum": ["True", "False", "Unknown"]},
+                "type": {
+                    "type": "string", "maxLength": 316,
+                    "pattern": "^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$"
+                }
+            }
+        }
+    })
+}
+
+/// A reference to a Secret; the namespace is accepted for old objects and must be the referrer's own.
+pub(in crate::infra) fn secret(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "x-kubernetes-map-type": "atomic",
+        "properties": {"name": {"type": "string"}, "namespace": {"type": "string"}}
+    })
+}

@@ -1,0 +1,451 @@
+//! Links, networks and services of a Metal3DataTemplate. The names follow OpenStack's `network_data.json`.
+
+use schemars::{JsonSchema, Schema};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::ObjectKind;
+
+/// A dotted quad.
+pub(in crate::infra) const IPV4: &str = r"^((([0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5])\.){3}([0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5]))$";
+/// The compression forms of an IPv6 address, without embedded IPv4 or zone.
+pub(in crate::infra) const IPV6: &str = r"^(([0-9a-fA-F]{1,4}:){7,7}[0-9a-fA-F]{1,4}|([0-9a-fA-F]{1,4}:){1,7}:|([0-9a-fA-F]{1,4}:){1,6}:[0-9a-fA-F]{1,4}|([0-9a-fA-F]{1,4}:){1,5}(:[0-9a-fA-F]{1,4}){1,2}|([0-9a-fA-F]{1,4}:){1,4}(:[0-9a-fA-F]{1,4}){1,3}|([0-9a-fA-F]{1,4}:){1,3}(:[0-9a-fA-F]{1,4}){1,4}|([0-9a-fA-F]{1,4}:){1,2}(:[0-9a-fA-F]{1,4}){1,5}|[0-9a-fA-F]{1,4}:((:[0-9a-fA-F]{1,4}){1,6})|:((:[0-9a-fA-F]{1,4}){1,7}|:))$";
+/// Either of the two.
+pub(in crate::infra) const IP: &str = r"((^((([0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5])\.){3}([0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5]))$)|(^(([0-9a-fA-F]{1,4}:){7,7}[0-9a-fA-F]{1,4}|([0-9a-fA-F]{1,4}:){1,7}:|([0-9a-fA-F]{1,4}:){1,6}:[0-9a-fA-F]{1,4}|([0-9a-fA-F]{1,4}:){1,5}(:[0-9a-fA-F]{1,4}){1,2}|([0-9a-fA-F]{1,4}:){1,4}(:[0-9a-fA-F]{1,4}){1,3}|([0-9a-fA-F]{1,4}:){1,3}(:[0-9a-fA-F]{1,4}){1,4}|([0-9a-fA-F]{1,4}:){1,2}(:[0-9a-fA-F]{1,4}){1,5}|[0-9a-fA-F]{1,4}:((:[0-9a-fA-F]{1,4}){1,6})|:((:[0-9a-fA-F]{1,4}){1,7}|:))$))";
+/// Name of a link inside the operating system.
+pub(in crate::infra) const LINK_NAME: &str = "^[a-zA-Z][a-zA-Z0-9._-]*$";
+const SUBDOMAIN: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
+
+/// What becomes `network_data.json` on the machine.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Default, PartialEq)]
+pub struct NetworkData {
+    /// Interfaces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
+    /// Addresses and routes on them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub networks: Option<Networks>,
+    /// Services for all networks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = any_family)]
+    pub services: Option<Services>,
+}
+
+/// Interfaces by kind.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Default, PartialEq)]
+pub struct Links {
+    /// Physical and virtual ports.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["id"]))]
+    pub ethernets: Vec<Ethernet>,
+    /// Bonds of ports.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 512), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["id"]))]
+    pub bonds: Vec<Bond>,
+    /// Tagged networks on ports or bonds.
+    // The published list is keyed by `vlanID`, which forbids one VLAN on two parents. It never changes after
+    // creation, so nothing is lost by replacing it as a whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 512), extend("x-kubernetes-list-type" = "atomic"))]
+    pub vlans: Vec<Vlan>,
+}
+
+/// A port.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Ethernet {
+    /// What kind of port.
+    #[serde(rename = "type")]
+    pub type_: EthernetType,
+    /// Name by which networks, bonds and VLANs refer to it.
+    #[schemars(length(min = 1, max = 512))]
+    pub id: String,
+    /// Name inside the operating system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 15), regex(pattern = LINK_NAME))]
+    pub name: Option<String>,
+    /// Largest packet, bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1280, max = 9000), extend("default" = 1500))]
+    pub mtu: Option<i32>,
+    /// Where the MAC address comes from; absent means the link is matched by name or order.
+    // Required in the published schema although nothing needs it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mac_address: Option<MacAddress>,
+}
+
+/// Kind of a port in `network_data.json`.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum EthernetType {
+    /// Linux bridge.
+    Bridge,
+    /// Distributed virtual switch.
+    Dvs,
+    /// Hardware virtual Ethernet bridge.
+    HwVeb,
+    /// Hyper-V switch.
+    Hyperv,
+    /// Open vSwitch.
+    Ovs,
+    /// Tap device.
+    Tap,
+    /// User-space virtio.
+    Vhostuser,
+    /// Virtual interface.
+    Vif,
+    /// Physical port.
+    Phy,
+}
+
+impl EthernetType {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Bridge => "bridge",
+            Self::Dvs => "dvs",
+            Self::HwVeb => "hw_veb",
+            Self::Hyperv => "hyperv",
+            Self::Ovs => "ovs",
+            Self::Tap => "tap",
+            Self::Vhostuser => "vhostuser",
+            Self::Vif => "vif",
+            Self::Phy => "phy",
+        }
+    }
+}
+
+/// Where a MAC address comes from; the first that is set is used.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct MacAddress {
+    /// The address itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512))]
+    pub string: Option<String>,
+    /// Name of the host's interface at inspection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512))]
+    pub from_host_interface: Option<String>,
+    /// An annotation that holds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from_annotation: Option<FromAnnotation>,
+}
+
+/// An annotation of one of the machine's objects.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq, Eq)]
+pub struct FromAnnotation {
+    /// Which object.
+    pub object: ObjectKind,
+    /// Which annotation.
+    #[schemars(length(min = 1, max = 512))]
+    pub annotation: String,
+}
+
+/// A bond.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Bond {
+    /// How the ports share the load.
+    pub bond_mode: BondMode,
+    /// What the transmit port is chosen by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bond_xmit_hash_policy: Option<BondXmitHashPolicy>,
+    /// Name by which networks and VLANs refer to it.
+    #[schemars(length(min = 1, max = 512))]
+    pub id: String,
+    /// Name inside the operating system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 15), regex(pattern = LINK_NAME))]
+    pub name: Option<String>,
+    /// Largest packet, bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1280, max = 9000), extend("default" = 1500))]
+    pub mtu: Option<i32>,
+    /// Where the MAC address comes from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mac_address: Option<MacAddress>,
+    /// Ids of the bonded links.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 512), inner(length(min = 1, max = 512)), extend("x-kubernetes-list-type" = "set"))]
+    pub bond_links: Vec<String>,
+    /// Further bond options; each becomes `bond_<name>`.
+    // Required in the published schema, which leaves no way to write a bond without one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 512), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub parameters: Vec<BondParameter>,
+}
+
+/// Linux bonding modes.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum BondMode {
+    /// Round robin.
+    BalanceRr,
+    /// One active port.
+    ActiveBackup,
+    /// By hash.
+    BalanceXor,
+    /// On every port.
+    Broadcast,
+    /// Adaptive transmit.
+    BalanceTlb,
+    /// Adaptive both ways.
+    BalanceAlb,
+    /// LACP.
+    #[serde(rename = "802.3ad")]
+    Lacp,
+}
+
+impl BondMode {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BalanceRr => "balance-rr",
+            Self::ActiveBackup => "active-backup",
+            Self::BalanceXor => "balance-xor",
+            Self::Broadcast => "broadcast",
+            Self::BalanceTlb => "balance-tlb",
+            Self::BalanceAlb => "balance-alb",
+            Self::Lacp => "802.3ad",
+        }
+    }
+}
+
+/// What a bond chooses the transmit port by.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BondXmitHashPolicy {
+    /// MAC addresses.
+    #[serde(rename = "layer2")]
+    Layer2,
+    /// Addresses and ports.
+    #[serde(rename = "layer3+4")]
+    Layer34,
+    /// MAC addresses and addresses.
+    #[serde(rename = "layer2+3")]
+    Layer23,
+}
+
+impl BondXmitHashPolicy {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Layer2 => "layer2",
+            Self::Layer34 => "layer3+4",
+            Self::Layer23 => "layer2+3",
+        }
+    }
+}
+
+/// A bond option.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Default, PartialEq)]
+pub struct BondParameter {
+    /// Its name without the `bond_` prefix.
+    #[schemars(length(min = 1, max = 512))]
+    pub name: String,
+    /// Its value: a number, a text, a list or a map.
+    // The published schema says `object`, which refuses the scalars that real options have.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    #[schemars(schema_with = "anything")]
+    pub value: Value,
+}
+
+pub(in crate::infra) fn anything(_: &mut schemars::SchemaGenerator) -> Schema {
+    schemars::json_schema!({"x-kubernetes-preserve-unknown-fields": true})
+}
+
+/// A tagged network on another link.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Vlan {
+    /// The tag.
+    #[serde(rename = "vlanID")]
+    #[schemars(range(min = 0, max = 4096))]
+    pub vlan_id: i32,
+    /// Id of the link that carries it.
+    #[schemars(length(min = 1, max = 512))]
+    pub vlan_link: String,
+    /// Name by which networks refer to it.
+    #[schemars(length(min = 1, max = 512))]
+    pub id: String,
+    /// Name inside the operating system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 15), regex(pattern = LINK_NAME))]
+    pub name: Option<String>,
+    /// Largest packet, bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1280, max = 9000), extend("default" = 1500))]
+    pub mtu: Option<i32>,
+    /// Where the MAC address comes from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mac_address: Option<MacAddress>,
+}
+
+/// Addresses and routes, by how the address is found.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Default, PartialEq, Eq)]
+pub struct Networks {
+    /// IPv4 addresses from pools.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(transform = ipv4)]
+    pub ipv4: Vec<Network>,
+    /// IPv6 addresses from pools.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(transform = ipv6)]
+    pub ipv6: Vec<Network>,
+    /// IPv4 by DHCP.
+    #[serde(rename = "ipv4DHCP", default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(transform = ipv4)]
+    pub ipv4_dhcp: Vec<DynamicNetwork>,
+    /// IPv6 by DHCP.
+    #[serde(rename = "ipv6DHCP", default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(transform = ipv6)]
+    pub ipv6_dhcp: Vec<DynamicNetwork>,
+    /// IPv6 by router advertisement.
+    #[serde(rename = "ipv6SLAAC", default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(transform = ipv6)]
+    pub ipv6_slaac: Vec<DynamicNetwork>,
+}
+
+/// An address from a pool. The pool is named by the annotation, else by `fromPoolRef`, else by name.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Network {
+    /// Its name.
+    #[schemars(length(min = 1, max = 512))]
+    pub id: String,
+    /// Id of the link.
+    #[schemars(length(min = 1, max = 512))]
+    pub link: String,
+    /// Name of a Metal3 IPPool.
+    #[serde(rename = "ipAddressFromIPPool", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512))]
+    pub ip_address_from_ip_pool: Option<String>,
+    /// A pool of any kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from_pool_ref: Option<PoolRef>,
+    /// An annotation that holds the name of a Metal3 IPPool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from_pool_annotation: Option<FromAnnotation>,
+    /// Routes through this network.
+    // The published list is keyed by `network`, which forbids two routes to one network.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 512), extend("x-kubernetes-list-type" = "atomic"))]
+    pub routes: Vec<Route>,
+}
+
+/// A network whose address the link finds by itself.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Default, PartialEq, Eq)]
+pub struct DynamicNetwork {
+    /// Its name.
+    #[schemars(length(min = 1, max = 512))]
+    pub id: String,
+    /// Id of the link.
+    #[schemars(length(min = 1, max = 512))]
+    pub link: String,
+    /// Routes through this network.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 512), extend("x-kubernetes-list-type" = "atomic"))]
+    pub routes: Vec<Route>,
+}
+
+/// A pool of addresses of any kind that follows Cluster API's address contract.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct PoolRef {
+    /// Name of the pool.
+    #[schemars(length(min = 1, max = 253), regex(pattern = SUBDOMAIN))]
+    pub name: String,
+    /// Kind of the pool; `IPPool` when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?$"), extend("default" = "IPPool"))]
+    pub kind: Option<String>,
+    /// API group of the pool; `ipam.metal3.io` when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = SUBDOMAIN), extend("default" = "ipam.metal3.io"))]
+    pub api_group: Option<String>,
+}
+
+/// A route and the services behind it.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Default, PartialEq, Eq)]
+pub struct Route {
+    /// Destination network.
+    pub network: String,
+    /// Its prefix length; absent means 0, the default route.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 128))]
+    pub prefix: Option<i32>,
+    /// Where packets go; may be empty.
+    pub gateway: Gateway,
+    /// Services behind this route.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub services: Option<Services>,
+}
+
+/// Where a route's gateway comes from: the address, else the annotation, else the reference, else the pool.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Gateway {
+    /// The address itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub string: Option<String>,
+    /// Name of a Metal3 IPPool.
+    #[serde(rename = "fromIPPool", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512))]
+    pub from_ip_pool: Option<String>,
+    /// A pool of any kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from_pool_ref: Option<PoolRef>,
+    /// An annotation that holds the name of a Metal3 IPPool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from_pool_annotation: Option<FromAnnotation>,
+}
+
+/// Network services.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Default, PartialEq, Eq)]
+pub struct Services {
+    /// Addresses of DNS servers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 512), extend("x-kubernetes-list-type" = "set"))]
+    pub dns: Vec<String>,
+    /// Name of a Metal3 IPPool whose DNS servers are added.
+    #[serde(rename = "dnsFromIPPool", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512))]
+    pub dns_from_ip_pool: Option<String>,
+}
+
+fn ipv4(schema: &mut Schema) {
+    listed(schema);
+    family(schema.as_object_mut().map(|map| map.values_mut()).into_iter().flatten(), IPV4, 32);
+}
+
+fn ipv6(schema: &mut Schema) {
+    listed(schema);
+    family(schema.as_object_mut().map(|map| map.values_mut()).into_iter().flatten(), IPV6, 128);
+}
+
+fn any_family(schema: &mut Schema) {
+    family(schema.as_object_mut().map(|map| map.values_mut()).into_iter().flatten(), IP, 128);
+}
+
+fn listed(schema: &mut Schema) {
+    schema.insert("minItems".into(), 1.into());
+    schema.insert("maxItems".into(), 512.into());
+    schema.insert("x-kubernetes-list-type".into(), "map".into());
+    schema.insert("x-kubernetes-list-map-keys".into(), vec!["id"].into());
+}
+
+/// Gives every address below the pattern of one family, and every route's prefix its bound.
+fn family<'a>(below: impl Iterator<Item = &'a mut Value>, pattern: &str, bits: i32) {
+    for value in below {
+        let Some(map) = value.as_object_mut() else { continue };
+        for (name, property) in map.iter_mut() {
+            match name.as_str() {
+                "network" | "string" => property["pattern"] = json!(pattern),
+                "dns" => property["items"]["pattern"] = json!(pattern),
+                "prefix" => property["maximum"] = json!(bits),
+                _ => {}
+            }
+        }
+        family(map.values_mut(), pattern, bits);
+    }
+}
