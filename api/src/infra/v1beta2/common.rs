@@ -36,26 +36,15 @@ impl ObjectRef {
     }
 }
 
-/// An object that meta data or network data may read names, labels and annotations from.
-#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[serde(rename_all = "lowercase")]
-pub enum ObjectKind {
-    /// The Cluster API Machine.
-    Machine,
-    /// The Metal3Machine.
-    Metal3Machine,
-    /// The BareMetalHost.
-    BareMetalHost,
-}
-
-impl ObjectKind {
-    /// The name on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Machine => "machine",
-            Self::Metal3Machine => "metal3machine",
-            Self::BareMetalHost => "baremetalhost",
-        }
+crate::open_enum! {
+    /// An object that meta data or network data may read names, labels and annotations from.
+    pub enum ObjectKind {
+        /// The Cluster API Machine.
+        Machine = "machine",
+        /// The Metal3Machine.
+        Metal3Machine = "metal3machine",
+        /// The BareMetalHost.
+        BareMetalHost = "baremetalhost",
     }
 }
 
@@ -137,14 +126,5 @@ pub(in crate::infra) fn conditions(_: &mut SchemaGenerator) -> Schema {
                 }
             }
         }
-    })
-}
-
-/// A reference to a Secret; the namespace is accepted for old objects and must be the referrer's own.
-pub(in crate::infra) fn secret(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": "object",
-        "x-kubernetes-map-type": "atomic",
-        "properties": {"name": {"type": "string"}, "namespace": {"type": "string"}}
     })
 }

@@ -1,11 +1,11 @@
 //! Metal3Data: one index of a template, and the Secrets and addresses that belong to it.
 
-use k8s_openapi::api::core::v1::SecretReference;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::{self, ObjectRef};
+use super::common::ObjectRef;
+use crate::meta::SecretReference;
 
 /// One index of a template, held by one claim.
 #[derive(CustomResource, Serialize, Deserialize, JsonSchema, Debug, Clone, Default, PartialEq)]
@@ -43,11 +43,9 @@ pub struct Metal3DataSpec {
     pub claim: Option<ObjectRef>,
     /// The rendered meta data Secret.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "common::secret")]
     pub meta_data: Option<SecretReference>,
     /// The rendered network data Secret.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "common::secret")]
     pub network_data: Option<SecretReference>,
 }
 

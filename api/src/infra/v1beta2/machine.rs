@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::SecretReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::common::{self, Initialization, ObjectRef, V1Beta1Condition};
+use crate::meta::SecretReference;
 
 /// What runs on the machine and which hosts qualify.
 #[derive(CustomResource, Serialize, Deserialize, JsonSchema, Debug, Clone, Default, PartialEq)]
@@ -48,7 +48,6 @@ pub struct Metal3MachineSpec {
     pub custom_deploy: Option<CustomDeploy>,
     /// User data used when the Machine brings no bootstrap data of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "common::secret")]
     pub user_data: Option<SecretReference>,
     /// Which hosts qualify; absent means every host of the namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,11 +57,9 @@ pub struct Metal3MachineSpec {
     pub data_template: Option<ObjectRef>,
     /// The user's own meta data; wins over the rendered one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "common::secret")]
     pub meta_data: Option<SecretReference>,
     /// The user's own network data; wins over the rendered one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "common::secret")]
     pub network_data: Option<SecretReference>,
     /// What is wiped when the host is released; copied to the host.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,55 +89,31 @@ pub struct Image {
     pub disk_format: Option<DiskFormat>,
 }
 
-/// Algorithm of an image checksum.
-#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-pub enum ChecksumType {
-    /// MD5.
-    Md5,
-    /// SHA-256.
-    Sha256,
-    /// SHA-512.
-    Sha512,
-}
-
-impl ChecksumType {
-    /// The name on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Md5 => "md5",
-            Self::Sha256 => "sha256",
-            Self::Sha512 => "sha512",
-        }
+crate::open_enum! {
+    /// Algorithm of an image checksum.
+    pub enum ChecksumType {
+        /// MD5.
+        Md5 = "md5",
+        /// SHA-256.
+        Sha256 = "sha256",
+        /// SHA-512.
+        Sha512 = "sha512",
     }
 }
 
-/// Format of an image file.
-#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-pub enum DiskFormat {
-    /// A plain disk image.
-    Raw,
-    /// QEMU copy-on-write.
-    Qcow2,
-    /// VirtualBox.
-    Vdi,
-    /// VMware.
-    Vmdk,
-    /// A bootable ISO that is run, not written.
-    LiveIso,
-}
-
-impl DiskFormat {
-    /// The name on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Raw => "raw",
-            Self::Qcow2 => "qcow2",
-            Self::Vdi => "vdi",
-            Self::Vmdk => "vmdk",
-            Self::LiveIso => "live-iso",
-        }
+crate::open_enum! {
+    /// Format of an image file.
+    pub enum DiskFormat {
+        /// A plain disk image.
+        Raw = "raw",
+        /// QEMU copy-on-write.
+        Qcow2 = "qcow2",
+        /// VirtualBox.
+        Vdi = "vdi",
+        /// VMware.
+        Vmdk = "vmdk",
+        /// A bootable ISO that is run, not written.
+        LiveIso = "live-iso",
     }
 }
 
@@ -152,23 +125,13 @@ pub struct CustomDeploy {
     pub method: String,
 }
 
-/// What is wiped from the disks when a host is released.
-#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-pub enum AutomatedCleaningMode {
-    /// Partition tables and file system headers.
-    Metadata,
-    /// Nothing.
-    Disabled,
-}
-
-impl AutomatedCleaningMode {
-    /// The name on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Metadata => "metadata",
-            Self::Disabled => "disabled",
-        }
+crate::open_enum! {
+    /// What is wiped from the disks when a host is released.
+    pub enum AutomatedCleaningMode {
+        /// Partition tables and file system headers.
+        Metadata = "metadata",
+        /// Nothing.
+        Disabled = "disabled",
     }
 }
 
@@ -220,18 +183,15 @@ pub struct Metal3MachineStatus {
     pub initialization: Option<Initialization>,
     /// The user data Secret the host was given.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "common::secret")]
     pub user_data: Option<SecretReference>,
     /// The Metal3Data in use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rendered_data: Option<ObjectRef>,
     /// The meta data Secret in use.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "common::secret")]
     pub meta_data: Option<SecretReference>,
     /// The network data Secret in use.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "common::secret")]
     pub network_data: Option<SecretReference>,
     /// What older readers expect.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -249,19 +209,20 @@ pub struct MachineAddress {
     pub address: String,
 }
 
-/// Kinds of machine addresses, as Cluster API defines them.
-#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum AddressType {
-    /// A host name.
-    Hostname,
-    /// An address reachable from outside.
-    ExternalIP,
-    /// An address inside the network.
-    InternalIP,
-    /// A name that resolves to external addresses.
-    ExternalDNS,
-    /// A name that resolves to internal addresses.
-    InternalDNS,
+crate::open_enum! {
+    /// Kinds of machine addresses, as Cluster API defines them.
+    pub enum AddressType {
+        /// A host name.
+        Hostname = "Hostname",
+        /// An address reachable from outside.
+        ExternalIP = "ExternalIP",
+        /// An address inside the network.
+        InternalIP = "InternalIP",
+        /// A name that resolves to external addresses.
+        ExternalDNS = "ExternalDNS",
+        /// A name that resolves to internal addresses.
+        InternalDNS = "InternalDNS",
+    }
 }
 
 /// Deprecated status, by the API version that defined it.

@@ -23,9 +23,9 @@ pub use data::{Metal3Data, Metal3DataSpec, Metal3DataStatus};
 pub use data_claim::{Metal3DataClaim, Metal3DataClaimSpec, Metal3DataClaimStatus};
 pub use data_template::{DataIndex, Metal3DataTemplate, Metal3DataTemplateSpec, Metal3DataTemplateStatus};
 pub use machine::{
-    AddressType, AutomatedCleaningMode, ChecksumType, CustomDeploy, DiskFormat, HostSelector,
-    HostSelectorRequirement, Image, MachineAddress, Metal3Machine, Metal3MachineDeprecated, Metal3MachineSpec,
-    Metal3MachineStatus, Metal3MachineV1Beta1Deprecated,
+    AddressType, AutomatedCleaningMode, ChecksumType, CustomDeploy, DiskFormat, HostSelector, HostSelectorRequirement,
+    Image, MachineAddress, Metal3Machine, Metal3MachineDeprecated, Metal3MachineSpec, Metal3MachineStatus,
+    Metal3MachineV1Beta1Deprecated,
 };
 pub use machine_template::{Metal3MachineTemplate, Metal3MachineTemplateResource, Metal3MachineTemplateSpec};
 pub use meta_data::{
@@ -33,8 +33,8 @@ pub use meta_data::{
     MetaDataNamespace, MetaDataObjectName, MetaDataString,
 };
 pub use network_data::{
-    Bond, BondMode, BondParameter, BondXmitHashPolicy, DynamicNetwork, Ethernet, EthernetType, FromAnnotation,
-    Gateway, Links, MacAddress, Network, NetworkData, Networks, PoolRef, Route, Services, Vlan,
+    Bond, BondMode, BondParameter, BondXmitHashPolicy, DynamicNetwork, Ethernet, EthernetType, FromAnnotation, Gateway,
+    Links, MacAddress, Network, NetworkData, Networks, PoolRef, Route, Services, Vlan,
 };
 pub use remediation::{
     Metal3Remediation, Metal3RemediationSpec, Metal3RemediationStatus, RemediationPhase, RemediationStrategy,

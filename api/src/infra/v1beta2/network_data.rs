@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::ObjectKind;
 
 /// A dotted quad.
-pub(in crate::infra) const IPV4: &str = r"^((([0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5])\.){3}([0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5]))$";
+pub(in crate::infra) const IPV4: &str =
+    r"^((([0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5])\.){3}([0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5]))$";
 /// The compression forms of an IPv6 address, without embedded IPv4 or zone.
 pub(in crate::infra) const IPV6: &str = r"^(([0-9a-fA-F]{1,4}:){7,7}[0-9a-fA-F]{1,4}|([0-9a-fA-F]{1,4}:){1,7}:|([0-9a-fA-F]{1,4}:){1,6}:[0-9a-fA-F]{1,4}|([0-9a-fA-F]{1,4}:){1,5}(:[0-9a-fA-F]{1,4}){1,2}|([0-9a-fA-F]{1,4}:){1,4}(:[0-9a-fA-F]{1,4}){1,3}|([0-9a-fA-F]{1,4}:){1,3}(:[0-9a-fA-F]{1,4}){1,4}|([0-9a-fA-F]{1,4}:){1,2}(:[0-9a-fA-F]{1,4}){1,5}|[0-9a-fA-F]{1,4}:((:[0-9a-fA-F]{1,4}){1,6})|:((:[0-9a-fA-F]{1,4}){1,7}|:))$";
 /// Either of the two.
@@ -74,44 +75,27 @@ pub struct Ethernet {
     pub mac_address: Option<MacAddress>,
 }
 
-/// Kind of a port in `network_data.json`.
-#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-pub enum EthernetType {
-    /// Linux bridge.
-    Bridge,
-    /// Distributed virtual switch.
-    Dvs,
-    /// Hardware virtual Ethernet bridge.
-    HwVeb,
-    /// Hyper-V switch.
-    Hyperv,
-    /// Open vSwitch.
-    Ovs,
-    /// Tap device.
-    Tap,
-    /// User-space virtio.
-    Vhostuser,
-    /// Virtual interface.
-    Vif,
-    /// Physical port.
-    Phy,
-}
-
-impl EthernetType {
-    /// The name on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Bridge => "bridge",
-            Self::Dvs => "dvs",
-            Self::HwVeb => "hw_veb",
-            Self::Hyperv => "hyperv",
-            Self::Ovs => "ovs",
-            Self::Tap => "tap",
-            Self::Vhostuser => "vhostuser",
-            Self::Vif => "vif",
-            Self::Phy => "phy",
-        }
+crate::open_enum! {
+    /// Kind of a port in `network_data.json`.
+    pub enum EthernetType {
+        /// Linux bridge.
+        Bridge = "bridge",
+        /// Distributed virtual switch.
+        Dvs = "dvs",
+        /// Hardware virtual Ethernet bridge.
+        HwVeb = "hw_veb",
+        /// Hyper-V switch.
+        Hyperv = "hyperv",
+        /// Open vSwitch.
+        Ovs = "ovs",
+        /// Tap device.
+        Tap = "tap",
+        /// User-space virtio.
+        Vhostuser = "vhostuser",
+        /// Virtual interface.
+        Vif = "vif",
+        /// Physical port.
+        Phy = "phy",
     }
 }
 
@@ -176,64 +160,35 @@ pub struct Bond {
     pub parameters: Vec<BondParameter>,
 }
 
-/// Linux bonding modes.
-#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-pub enum BondMode {
-    /// Round robin.
-    BalanceRr,
-    /// One active port.
-    ActiveBackup,
-    /// By hash.
-    BalanceXor,
-    /// On every port.
-    Broadcast,
-    /// Adaptive transmit.
-    BalanceTlb,
-    /// Adaptive both ways.
-    BalanceAlb,
-    /// LACP.
-    #[serde(rename = "802.3ad")]
-    Lacp,
-}
-
-impl BondMode {
-    /// The name on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::BalanceRr => "balance-rr",
-            Self::ActiveBackup => "active-backup",
-            Self::BalanceXor => "balance-xor",
-            Self::Broadcast => "broadcast",
-            Self::BalanceTlb => "balance-tlb",
-            Self::BalanceAlb => "balance-alb",
-            Self::Lacp => "802.3ad",
-        }
+crate::open_enum! {
+    /// Linux bonding modes.
+    pub enum BondMode {
+        /// Round robin.
+        BalanceRr = "balance-rr",
+        /// One active port.
+        ActiveBackup = "active-backup",
+        /// By hash.
+        BalanceXor = "balance-xor",
+        /// On every port.
+        Broadcast = "broadcast",
+        /// Adaptive transmit.
+        BalanceTlb = "balance-tlb",
+        /// Adaptive both ways.
+        BalanceAlb = "balance-alb",
+        /// LACP.
+        Lacp = "802.3ad",
     }
 }
 
-/// What a bond chooses the transmit port by.
-#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BondXmitHashPolicy {
-    /// MAC addresses.
-    #[serde(rename = "layer2")]
-    Layer2,
-    /// Addresses and ports.
-    #[serde(rename = "layer3+4")]
-    Layer34,
-    /// MAC addresses and addresses.
-    #[serde(rename = "layer2+3")]
-    Layer23,
-}
-
-impl BondXmitHashPolicy {
-    /// The name on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Layer2 => "layer2",
-            Self::Layer34 => "layer3+4",
-            Self::Layer23 => "layer2+3",
-        }
+crate::open_enum! {
+    /// What a bond chooses the transmit port by.
+    pub enum BondXmitHashPolicy {
+        /// MAC addresses.
+        Layer2 = "layer2",
+        /// Addresses and ports.
+        Layer34 = "layer3+4",
+        /// MAC addresses and addresses.
+        Layer23 = "layer2+3",
     }
 }
 

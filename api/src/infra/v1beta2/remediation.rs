@@ -52,11 +52,12 @@ pub struct RemediationStrategy {
     pub timeout_seconds: Option<i32>,
 }
 
-/// Ways of repair.
-#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RemediationType {
-    /// Power off, fence, power on.
-    Reboot,
+crate::open_enum! {
+    /// Ways of repair.
+    pub enum RemediationType {
+        /// Power off, fence, power on.
+        Reboot = "Reboot",
+    }
 }
 
 /// How far the repair is.
@@ -76,16 +77,16 @@ pub struct Metal3RemediationStatus {
     pub last_remediated: Option<Time>,
 }
 
-/// Phases of a repair.
-#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RemediationPhase {
-    /// A try is under way.
-    Running,
-    /// The Node is awaited.
-    Waiting,
-    /// Tries are exhausted: the Machine's owner replaces it.
-    #[serde(rename = "Deleting machine")]
-    DeletingMachine,
-    /// Nothing could be tried.
-    Failed,
+crate::open_enum! {
+    /// Phases of a repair.
+    pub enum RemediationPhase {
+        /// A try is under way.
+        Running = "Running",
+        /// The Node is awaited.
+        Waiting = "Waiting",
+        /// Tries are exhausted: the Machine's owner replaces it.
+        DeletingMachine = "Deleting machine",
+        /// Nothing could be tried.
+        Failed = "Failed",
+    }
 }
