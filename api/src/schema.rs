@@ -4,10 +4,10 @@
 //! because the derive's one differs from the published schemas (null everywhere, Rust's defaults, titles).
 //! Conventions for fields:
 //!
-//! - serde's defaults are how *we* read; they never reach the CRD. A default that the *server* fills in is
-//!   `#[schemars(extend("x-default" = ..))]`.
 //! - a field that may be missing when we read but not when it is written has both `#[serde(default)]` and
-//!   `#[schemars(extend("x-required" = true))]`.
+//!   `#[schemars(extend("x-required" = true))]`; its default is how *we* read and does not reach the CRD.
+//! - a default that the *server* fills in is `#[schemars(extend("default" = ..))]`, or `"x-default"` on a field of
+//!   the first sort. Empty text, lists and maps and null are never defaults in a CRD.
 //! - null is accepted only with `#[schemars(extend("nullable" = true))]`.
 //! - CEL rules: `#[schemars(extend("x-kubernetes-validations" = [{"rule": "..", "message": ".."}]))]`.
 
@@ -155,6 +155,10 @@ fn structural_schema<K: JsonSchema>() -> JSONSchemaProps {
             properties.insert("apiVersion".into(), described("Version of the object's form, with its group."));
             properties.insert("kind".into(), described("Kind of the object."));
             properties.insert("metadata".into(), json!({ "type": "object" }));
+            if let Some(Value::Object(spec)) = properties.get_mut("spec") {
+                // The kind's own words stand at the root already.
+                spec.insert("description".into(), "What is wanted.".into());
+            }
         }
     }
     serde_json::from_value(root).unwrap_or_default()
@@ -172,8 +176,12 @@ fn structural(schema: &mut Value) {
     let Value::Object(node) = schema else { return };
     unwrap_option(node);
     unwrap_enum(node);
-    for key in ["title", "$schema", "examples", "definitions", "default"] {
+    for key in ["title", "$schema", "examples", "definitions"] {
         node.remove(key);
+    }
+    let required = node.remove("x-required").is_some();
+    if required || node.get("default").is_some_and(is_empty) {
+        node.remove("default");
     }
     if let Some(default) = node.remove("x-default") {
         node.insert("default".into(), default);
@@ -188,7 +196,7 @@ fn structural(schema: &mut Value) {
     if let Some(Value::Object(properties)) = node.get_mut("properties") {
         let mut required = Vec::new();
         for (name, property) in properties.iter_mut() {
-            if property.as_object_mut().is_some_and(|p| p.remove("x-required") == Some(Value::Bool(true))) {
+            if property.get("x-required").is_some() {
                 required.push(name.clone());
             }
             structural(property);
@@ -196,7 +204,8 @@ fn structural(schema: &mut Value) {
         require(node, required);
     }
     for key in ["items", "additionalProperties"] {
-        if let Some(inner) = node.get_mut(key).filter(|inner| inner.is_object() || (key == "items" && inner.is_boolean()))
+        if let Some(inner) =
+            node.get_mut(key).filter(|inner| inner.is_object() || (key == "items" && inner.is_boolean()))
         {
             structural(inner);
         }
@@ -238,6 +247,16 @@ fn unwrap_option(node: &mut Map<String, Value>) {
             node.entry(k).or_insert(v);
         }
         unwrap_option(node);
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
     }
 }
 
