@@ -21,10 +21,10 @@ pub fn enter(netns: &Path) -> Result<()> {
         .with_context(|| format!("entering the network namespace {} (this needs root)", netns.display()))
 }
 
-/// Runs a future on a runtime of its own, whose threads and child processes all live in the namespace (or where the
+/// Runs `work` on a runtime of its own, whose threads and child processes all live in the namespace (or where the
 /// caller is, with `None`). Blocks the calling thread, so it belongs into `main` or a plain `#[test]`.
-pub fn run_in<T: Send>(netns: Option<&Path>, future: impl Future<Output = Result<T>> + Send) -> Result<T> {
-    in_thread(netns, move || tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(future))
+pub fn run_in<T: Send>(netns: Option<&Path>, work: impl AsyncFnOnce() -> Result<T> + Send) -> Result<T> {
+    in_thread(netns, move || tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work()))
 }
 
 /// Ports nobody listens on right now at that address, inside the namespace. They are all held together before they

@@ -17,10 +17,16 @@
 
 pub mod apt;
 pub mod bench;
+pub mod by_url;
 pub mod cache;
 pub mod command;
 pub mod gobuild;
 pub mod host;
+pub mod level_a;
+pub mod level_b;
+pub mod manager;
+pub mod manifests;
+pub mod pki;
 pub mod process;
 pub mod versions;
 pub mod wait;

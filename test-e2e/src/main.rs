@@ -1,3 +1,147 @@
 //! The command line of the bench; see `bench help`.
 
-fn main() {}
+use std::io::Read as _;
+use std::net::{IpAddr, Ipv4Addr};
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use test_e2e::bench::{DEFAULT, run_root};
+use test_e2e::cache::Cache;
+use test_e2e::host::{netns_path, run_in};
+use test_e2e::level_a::ControlPlane;
+use test_e2e::{Bench, level_a, level_b};
+
+/// Starts, shows and removes the test bench.
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Builds the tools into the cache and starts nothing.
+    Tools,
+    /// Starts a control plane and leaves it running.
+    Up(Up),
+    /// Stops everything of a bench; its logs stay.
+    Down(Which),
+    /// Shows what runs.
+    Status(Which),
+    /// Stops every bench and removes run folders and cache.
+    Clean,
+    /// Waits until its standard input closes, then stops everything of a bench: put beside a test by the test itself.
+    #[command(hide = true)]
+    Guard(Which),
+}
+
+#[derive(Debug, Args)]
+struct Which {
+    /// Name of the bench.
+    #[arg(long, default_value = DEFAULT)]
+    name: String,
+}
+
+#[derive(Debug, Args)]
+struct Up {
+    #[command(flatten)]
+    which: Which,
+    /// What to start.
+    #[arg(long, value_enum, default_value_t = Level::B)]
+    level: Level,
+    /// Name of an existing network namespace to run in.
+    #[arg(long)]
+    netns: Option<String>,
+    /// Address of the API server, inside the namespace.
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    address: IpAddr,
+    /// Port of the API server; a free one when absent.
+    #[arg(long)]
+    port: Option<u16>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Level {
+    /// API server, storage and controller manager.
+    A,
+    /// And Cluster API with its kubeadm providers.
+    B,
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().command {
+        Command::Tools => tools(&Bench::open("tools")?),
+        Command::Up(up) => start(&up),
+        Command::Down(which) => {
+            let bench = Bench::open(&which.name)?;
+            run_in(None, async || bench.processes().stop_all().await)
+        }
+        Command::Status(which) => status(&which.name),
+        Command::Clean => clean(),
+        Command::Guard(which) => guard(&which.name),
+    }
+}
+
+/// Builds happen outside the namespace, which may have no way to the world.
+fn tools(bench: &Bench) -> Result<()> {
+    run_in(None, async || {
+        level_a::prepare(bench).await?;
+        level_b::prepare(bench).await?;
+        Ok(())
+    })
+}
+
+fn start(up: &Up) -> Result<()> {
+    let bench = Bench::open(&up.which.name)?;
+    tools(&bench)?;
+    let netns = up.netns.as_deref().map(netns_path);
+    run_in(netns.as_deref(), async || {
+        bench.wipe().await?;
+        let options = level_a::Options {
+            netns: up.netns.clone(),
+            address: up.address,
+            port: up.port,
+            ..level_a::Options::default()
+        };
+        let plane = level_a::start(&bench, options).await?;
+        if up.level == Level::B {
+            level_b::start(&bench, &plane).await?;
+        }
+        println!("export KUBECONFIG={}", plane.kubeconfig().display());
+        Ok(())
+    })
+}
+
+/// Reads records only, so it also works while another process holds the bench.
+fn status(name: &str) -> Result<()> {
+    let run = run_root()?.join(name);
+    for record in test_e2e::process::Supervisor::new(&run)?.records()? {
+        let state = if record.alive() { "runs" } else { "ended" };
+        println!("{state:6} {:8} {:24} {}", record.pid, record.name, record.log.display());
+    }
+    if let Ok(bench) = Bench::open(name)
+        && let Ok(plane) = ControlPlane::attach(&bench, &level_a::Options::default().name)
+    {
+        println!("API server {}, kubeconfig {}", plane.server(), plane.kubeconfig().display());
+    }
+    Ok(())
+}
+
+fn clean() -> Result<()> {
+    let root = run_root()?;
+    if root.is_dir() {
+        for entry in std::fs::read_dir(&root)? {
+            let bench = Bench::open(&entry?.file_name().to_string_lossy())?;
+            run_in(None, async || bench.wipe().await)?;
+        }
+        std::fs::remove_dir_all(&root)?;
+    }
+    Cache::open()?.clean()
+}
+
+fn guard(name: &str) -> Result<()> {
+    // Ends when the last holder of the other end is gone, also after kill -9.
+    std::io::stdin().read_to_end(&mut Vec::new())?;
+    let bench = Bench::open(name)?;
+    run_in(None, async || bench.processes().stop_all().await)
+}

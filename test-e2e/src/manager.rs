@@ -1,0 +1,89 @@
+//! Our own binary as a process on a level A, with its definitions and webhooks installed by URL.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::bench::source_tree;
+use crate::by_url::localize;
+use crate::host::free_ports;
+use crate::level_a::ControlPlane;
+use crate::manifests;
+use crate::process::{Record, Spec};
+use crate::wait::until;
+
+/// How long our manager may take to become ready; it is small, but the machine may be busy.
+const START: Duration = Duration::from_mins(1);
+
+/// What to start and how.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The subcommand and more flags; `["all"]` when empty.
+    pub args: Vec<String>,
+    /// Environment, e.g. where Ironic is.
+    pub env: Vec<(String, String)>,
+}
+
+/// Our manager, running.
+#[derive(Debug, Clone)]
+pub struct Manager {
+    /// Its process.
+    pub process: Record,
+    /// Where its webhooks listen.
+    pub webhooks: SocketAddr,
+}
+
+/// Installs definitions and webhook configurations from `components` (documents of the files below `clusterctl/`),
+/// starts the binary and waits until its webhooks answer.
+pub async fn start(plane: &ControlPlane, components: Vec<Value>, options: Options) -> Result<Manager> {
+    let port = free_ports(plane.netns(), plane.address(), 2)?;
+    let [webhook_port, probe_port] = port[..] else { bail!("asked for two ports") };
+    let webhooks = SocketAddr::new(plane.address(), webhook_port);
+    let client = plane.client().await?;
+    manifests::apply(&client, "default", &localize(components, webhooks, &plane.pki().ca_bundle()?)).await?;
+    let args = if options.args.is_empty() { vec!["all".to_owned()] } else { options.args };
+    let mut spec = Spec::new(plane.process("metal3"), binary()?).netns(plane.netns()).args(args);
+    spec = spec.args([
+        format!("--webhook-port={webhook_port}"),
+        format!("--webhook-cert-dir={}", plane.webhook_certificates()?.display()),
+        format!("--health-addr={}", SocketAddr::new(plane.address(), probe_port)),
+    ]);
+    spec = spec.env("KUBECONFIG", plane.kubeconfig()).env("POD_NAMESPACE", "default");
+    for (name, value) in options.env {
+        spec = spec.env(name, value);
+    }
+    let process = plane.processes().start(spec).await?;
+    until("our manager's webhooks", START, async || {
+        process.check()?;
+        Ok(tokio::net::TcpStream::connect(webhooks).await.is_ok().then_some(()))
+    })
+    .await?;
+    Ok(Manager { process, webhooks })
+}
+
+/// The binary `metal3`: `$METAL3_BIN`, else beside the running program as cargo puts it.
+pub fn binary() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("METAL3_BIN").filter(|path| path != &OsString::new()) {
+        return Ok(PathBuf::from(path));
+    }
+    let here = std::env::current_exe()?;
+    // Tests are one folder deeper than programs.
+    let found = here.ancestors().skip(1).take(2).map(|dir| dir.join("metal3")).find(|path| path.is_file());
+    found.context("no binary metal3: run `cargo build --package manager`, or set METAL3_BIN")
+}
+
+/// Every document of our release components as generated in the source tree.
+pub fn components() -> Result<Vec<Value>> {
+    let root = source_tree()?.join("clusterctl");
+    let mut all = Vec::new();
+    for folder in [root.clone(), root.join("infrastructure-metal3"), root.join("ipam-metal3"), root.join("bmo")] {
+        if folder.is_dir() {
+            all.extend(manifests::read_dir(&folder)?);
+        }
+    }
+    Ok(all)
+}
