@@ -1,1 +1,4 @@
-//! bmo
+//! bmo: the bare metal operator.
+
+pub mod calls;
+pub mod node;

@@ -165,11 +165,22 @@ impl Client {
         self.done(Ask::new(Method::DELETE, &["nodes", node, "vmedia"]).query("device_types", "cdrom")).await
     }
 
-    /// Calls a vendor method; returns its answer (null when empty).
-    pub async fn vendor(&self, node: &str, http: Method, method: &str, body: Value) -> Result<Value, Error> {
-        let ask = Ask::new(http, &["nodes", node, "vendor_passthru"]).query("method", method).body(body);
-        let answer = self.transport.send(&ask).await?;
-        if answer.is_empty() { Ok(Value::Null) } else { crate::http::parse(&ask.name(), &answer) }
+    /// Subscribes to a BMC's events: `{Destination, Context, HttpHeaders: [{name: value}]}`. Returns the new id.
+    pub async fn create_subscription(&self, node: &str, subscription: Value) -> Result<String, Error> {
+        let ask = Ask::new(Method::POST, &["nodes", node, "vendor_passthru"]).query("method", "create_subscription");
+        let ask = ask.body(subscription);
+        let answer: Value = self.transport.json(&ask).await?;
+        match answer.get("Id") {
+            Some(Value::String(id)) => Ok(id.clone()),
+            Some(Value::Number(id)) => Ok(id.to_string()),
+            _ => Err(Error::local(ErrorKind::Malformed, ask.name(), "the answer has no Id")),
+        }
+    }
+
+    /// Removes a subscription.
+    pub async fn delete_subscription(&self, node: &str, id: &str) -> Result<(), Error> {
+        let ask = Ask::new(Method::DELETE, &["nodes", node, "vendor_passthru"]).query("method", "delete_subscription");
+        self.done(ask.body(json!({"id": id}))).await
     }
 
     /// Ports of a node, or the port of an address.

@@ -1,0 +1,1 @@
+//! The mapping between a host and its Ironic node: pure functions, no requests.
