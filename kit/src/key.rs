@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use kube::core::{ApiResource, Resource};
 use k8s_openapi::api::core::v1::ObjectReference;
+use kube::core::{ApiResource, Resource};
 
 /// Namespace and name of an object; the namespace is empty for cluster-scoped kinds.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,0 +1,136 @@
+//! Flags that every manager has, under the names of the Go peers where those have them.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::informer::Scope;
+use crate::lease::Timing;
+use crate::telemetry::LogFormat;
+
+/// Common flags; flatten into a manager's own.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Common {
+    /// Kubeconfig file; without it the environment decides (KUBECONFIG, service account).
+    #[arg(long)]
+    pub kubeconfig: Option<String>,
+    /// Watch only these namespaces (comma separated); empty means all.
+    #[arg(long, env = "WATCH_NAMESPACE", default_value = "")]
+    pub namespace: String,
+    /// Handle only objects whose label cluster.x-k8s.io/watch-filter has this value.
+    #[arg(long, default_value = "")]
+    pub watch_filter: String,
+    /// Let one of several replicas act.
+    #[arg(long, alias = "enable-leader-election", default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub leader_elect: bool,
+    /// Namespace of the lease; the own one by default.
+    #[arg(long, env = "POD_NAMESPACE", default_value = "")]
+    pub leader_election_namespace: String,
+    /// Others may take over after this long without a renewal.
+    #[arg(long, value_parser = duration, default_value = "15s")]
+    pub leader_elect_lease_duration: Duration,
+    /// A leader that could not renew for this long stops.
+    #[arg(long, value_parser = duration, default_value = "10s")]
+    pub leader_elect_renew_deadline: Duration,
+    /// Pause between two looks at the lease.
+    #[arg(long, value_parser = duration, default_value = "2s")]
+    pub leader_elect_retry_period: Duration,
+    /// Every object is looked at once in this time even when nothing changes; 0 turns it off.
+    #[arg(long, value_parser = duration, default_value = "10m")]
+    pub sync_period: Duration,
+    /// Address of /healthz and /readyz; empty turns it off.
+    #[arg(long, default_value = ":9440")]
+    pub health_addr: Address,
+    /// Address of /metrics and /why, without TLS; empty turns it off. Keep it on localhost unless scraped.
+    #[arg(long, alias = "metrics-bind-addr", default_value = "localhost:8080")]
+    pub diagnostics_address: Address,
+    /// Port of the webhook server; 0 turns it off.
+    #[arg(long, default_value_t = 9443)]
+    pub webhook_port: u16,
+    /// Directory with tls.crt and tls.key of the webhook server.
+    #[arg(long, default_value = "/tmp/k8s-webhook-server/serving-certs")]
+    pub webhook_cert_dir: PathBuf,
+    /// Make a self-signed certificate for these names (comma separated) when the directory has none.
+    #[arg(long, default_value = "")]
+    pub webhook_self_signed: String,
+    /// Form of log lines.
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// What is logged, e.g. `info` or `info,kit=debug`.
+    #[arg(long, default_value = "info")]
+    pub log_level: String,
+}
+
+impl Common {
+    /// The watched namespaces.
+    pub fn scope(&self) -> Scope {
+        Scope::parse(&self.namespace)
+    }
+
+    /// The times of the leader election.
+    pub fn lease_timing(&self) -> Timing {
+        Timing {
+            duration: self.leader_elect_lease_duration,
+            deadline: self.leader_elect_renew_deadline,
+            retry: self.leader_elect_retry_period,
+        }
+    }
+
+    /// The period of re-checks, `None` when turned off.
+    pub fn resync(&self) -> Option<Duration> {
+        Some(self.sync_period).filter(|period| !period.is_zero())
+    }
+}
+
+/// A listening address as the peers write it: `:9440`, `localhost:8080`, `0.0.0.0:80`, `[::]:80`, or nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Address(pub Option<SocketAddr>);
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.is_empty() || text == "0" {
+            return Ok(Self(None));
+        }
+        let wrong = || format!("\"{text}\" is no address; write :port, host:port or [ipv6]:port");
+        let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+        let port: u16 = port.parse().map_err(|_| wrong())?;
+        let address = match host {
+            // All addresses of both families, as Go listens.
+            "" => SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, port)),
+            "localhost" => SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+            _ => text.parse().map_err(|_| wrong())?,
+        };
+        Ok(Self(Some(address)))
+    }
+}
+
+/// A duration as Go writes it: `90s`, `1m30s`, `1h`, `250ms`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("\"{text}\" is no duration; write e.g. 90s, 1m30s or 250ms");
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    let mut total = Duration::ZERO;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
+        let amount: f64 = rest[..digits].parse().map_err(|_| wrong())?;
+        rest = &rest[digits..];
+        let letters = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let unit = match &rest[..letters] {
+            "ns" => 1e-9,
+            "us" | "µs" => 1e-6,
+            "ms" => 1e-3,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            _ => return Err(wrong()),
+        };
+        rest = &rest[letters..];
+        total += Duration::try_from_secs_f64(amount * unit).map_err(|_| wrong())?;
+    }
+    if text.is_empty() { Err(wrong()) } else { Ok(total) }
+}

@@ -1,0 +1,396 @@
+//! [`Store`]: the read side of one informer, with indexes, subscribers and our own writes already in it.
+//!
+//! The answer of an own write is put into the store at once; a watch event older than that is ignored until the
+//! watch has passed it, or for [`OWN_WRITE_TTL`]. So a pass never decides on a state before its own last write.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::Kind;
+use crate::client::Absorb;
+use crate::key::Key;
+
+/// How long an own write outranks older watch events. Longer than any normal watch delay; after it, the watch is
+/// believed again (a restored etcd has lower resourceVersions).
+pub const OWN_WRITE_TTL: Duration = Duration::from_secs(30);
+
+/// Values under which an object is found by an index.
+type IndexFn<K> = Arc<dyn Fn(&K) -> Vec<String> + Send + Sync>;
+/// Called with the object before and after each change.
+type Subscriber<K> = Arc<dyn Fn(Option<&K>, Option<&K>) + Send + Sync>;
+
+/// An object of the API server that does not have the shape of its kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Its name.
+    pub key: Key,
+    /// Which field is wrong and why.
+    pub error: String,
+}
+
+struct Entry<K> {
+    object: Arc<K>,
+    /// Set while the object is known from our own write only.
+    own: Option<Instant>,
+}
+
+struct Inner<K> {
+    objects: BTreeMap<Key, Entry<K>>,
+    indexes: BTreeMap<&'static str, (IndexFn<K>, BTreeMap<String, BTreeSet<Key>>)>,
+    subscribers: Vec<Subscriber<K>>,
+    unreadable: BTreeMap<Key, String>,
+    /// Objects that we deleted ourselves: late watch events of that uid do not bring them back.
+    tombs: BTreeMap<Key, (String, Instant)>,
+}
+
+/// The cached objects of one kind. Cheap to clone; all clones are one cache.
+pub struct Store<K> {
+    inner: Arc<RwLock<Inner<K>>>,
+    synced: Arc<watch::Sender<bool>>,
+}
+
+impl<K> Clone for Store<K> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), synced: self.synced.clone() }
+    }
+}
+
+impl<K> fmt::Debug for Store<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.inner.read().unwrap_or_else(PoisonError::into_inner).objects.len();
+        f.debug_struct("Store").field("objects", &count).field("synced", &*self.synced.borrow()).finish()
+    }
+}
+
+impl<K: Kind> Default for Store<K> {
+    fn default() -> Self {
+        let inner = Inner {
+            objects: BTreeMap::new(),
+            indexes: BTreeMap::new(),
+            subscribers: Vec::new(),
+            unreadable: BTreeMap::new(),
+            tombs: BTreeMap::new(),
+        };
+        Self { inner: Arc::new(RwLock::new(inner)), synced: Arc::new(watch::Sender::new(false)) }
+    }
+}
+
+impl<K: Kind> Store<K> {
+    /// A store with these objects and nobody feeding it: for tests of `gather` and of views.
+    pub fn fixed(objects: impl IntoIterator<Item = K>) -> Self {
+        let store = Self::default();
+        for object in objects {
+            store.seen(object);
+        }
+        store.set_synced();
+        store
+    }
+
+    /// Adds an index, also over what is already here. An index of the same name is kept as it is, so several
+    /// controllers may ask for the same one.
+    #[must_use]
+    pub fn index(self, name: &'static str, values: impl Fn(&K) -> Vec<String> + Send + Sync + 'static) -> Self {
+        {
+            let mut inner = self.write();
+            if !inner.indexes.contains_key(name) {
+                let mut entries: BTreeMap<String, BTreeSet<Key>> = BTreeMap::new();
+                for (key, entry) in &inner.objects {
+                    for value in values(&entry.object) {
+                        entries.entry(value).or_default().insert(key.clone());
+                    }
+                }
+                inner.indexes.insert(name, (Arc::new(values), entries));
+            }
+        }
+        self
+    }
+
+    /// The index `owner-uid`: objects by the uid of each of their owners.
+    #[must_use]
+    pub fn index_owners(self) -> Self {
+        self.index(crate::owners::OWNER_UID, |object| {
+            object.meta().owner_references.iter().flatten().map(|owner| owner.uid.clone()).collect()
+        })
+    }
+
+    /// One object.
+    pub fn get(&self, key: &Key) -> Option<Arc<K>> {
+        self.read().objects.get(key).map(|entry| entry.object.clone())
+    }
+
+    /// All objects, or those of one namespace, ordered by key.
+    pub fn list(&self, namespace: Option<&str>) -> Vec<Arc<K>> {
+        let inner = self.read();
+        match namespace {
+            None => inner.objects.values().map(|entry| entry.object.clone()).collect(),
+            Some(namespace) => inner
+                .objects
+                .range(Key::new(namespace, "")..)
+                .take_while(|(key, _)| key.namespace == namespace)
+                .map(|(_, entry)| entry.object.clone())
+                .collect(),
+        }
+    }
+
+    /// The objects that an index lists under `value`, ordered by key. Nothing when there is no such index.
+    pub fn by(&self, index: &'static str, value: &str) -> Vec<Arc<K>> {
+        let inner = self.read();
+        let Some(keys) = inner.indexes.get(index).and_then(|(_, entries)| entries.get(value)) else {
+            return Vec::new();
+        };
+        keys.iter().filter_map(|key| inner.objects.get(key)).map(|entry| entry.object.clone()).collect()
+    }
+
+    /// Why the object of this name cannot be read, if that is so. [`Store::get`] then answers the last readable
+    /// state, or nothing.
+    pub fn unreadable(&self, key: &Key) -> Option<String> {
+        self.read().unreadable.get(key).cloned()
+    }
+
+    /// All objects that cannot be read.
+    pub fn all_unreadable(&self) -> Vec<Unreadable> {
+        let inner = self.read();
+        inner.unreadable.iter().map(|(key, error)| Unreadable { key: key.clone(), error: error.clone() }).collect()
+    }
+
+    /// Whether the cache has not yet seen the given resourceVersion of an object: gather then answers `Stale`.
+    pub fn behind(&self, key: &Key, resource_version: &str) -> bool {
+        match self.get(key).and_then(|object| object.meta().resource_version.clone()) {
+            Some(cached) => older(&cached, resource_version),
+            None => true,
+        }
+    }
+
+    /// Calls `changed(old, new)` on each change from now on, and once with `(None, object)` for each object here.
+    /// It runs inside the cache's own task: it must be quick and must not write to a store.
+    pub fn subscribe(&self, changed: impl Fn(Option<&K>, Option<&K>) + Send + Sync + 'static) {
+        let changed: Subscriber<K> = Arc::new(changed);
+        let known: Vec<Arc<K>> = {
+            let mut inner = self.write();
+            inner.subscribers.push(changed.clone());
+            inner.objects.values().map(|entry| entry.object.clone()).collect()
+        };
+        for object in known {
+            changed(None, Some(&object));
+        }
+    }
+
+    /// Whether the first list has been received.
+    pub fn is_synced(&self) -> bool {
+        *self.synced.borrow()
+    }
+
+    /// Follows the first list being received.
+    pub fn synced(&self) -> watch::Receiver<bool> {
+        self.synced.subscribe()
+    }
+
+    pub(crate) fn set_synced(&self) {
+        self.synced.send_replace(true);
+    }
+
+    /// A state of an object that the watch reported.
+    pub fn seen(&self, object: K) {
+        self.put(object, None);
+    }
+
+    /// The state of an object that an own write was answered with.
+    pub fn wrote(&self, object: K) {
+        self.put(object, Some(Instant::now()));
+    }
+
+    /// The watch reported an object that does not parse.
+    pub(crate) fn seen_unreadable(&self, key: Key, error: String) {
+        self.write().unreadable.insert(key, error);
+    }
+
+    /// The watch reported that an object is gone. `uid` keeps a successor of the same name alive.
+    pub fn vanished(&self, key: &Key, uid: Option<&str>) {
+        let removed = {
+            let mut inner = self.write();
+            inner.unreadable.remove(key);
+            inner.tombs.remove(key);
+            remove(&mut inner, key, uid)
+        };
+        self.tell(removed);
+    }
+
+    /// Ends a relist: what the list did not have is gone, unless we wrote it a moment ago.
+    pub(crate) fn relisted(&self, in_scope: impl Fn(&Key) -> bool, listed: &BTreeSet<Key>) {
+        let missing: Vec<Key> = {
+            let inner = self.read();
+            let unlisted = |key: &Key| in_scope(key) && !listed.contains(key);
+            let objects = inner.objects.iter().filter(|(key, entry)| unlisted(key) && !fresh(entry.own));
+            objects
+                .map(|(key, _)| key.clone())
+                .chain(inner.unreadable.keys().filter(|k| unlisted(k)).cloned())
+                .collect()
+        };
+        for key in missing {
+            self.vanished(&key, None);
+        }
+    }
+
+    fn put(&self, mut object: K, own: Option<Instant>) {
+        trim(&mut object);
+        let key = Key::of(&object);
+        let change = {
+            let mut inner = self.write();
+            if own.is_none() {
+                inner.unreadable.remove(&key);
+            }
+            if buried(&mut inner, &key, &object) {
+                return;
+            }
+            if let Some(known) = inner.objects.get_mut(&key) {
+                match (order(known.object.as_ref(), &object), own) {
+                    // The watch has caught up with our own write; nothing new.
+                    (Newer::Same, None) => {
+                        known.own = None;
+                        return;
+                    }
+                    (Newer::Same, Some(_)) => return,
+                    (Newer::Known, None) if fresh(known.own) => return,
+                    (Newer::Known, Some(_)) => return,
+                    (Newer::Known, None) | (Newer::Given, _) => {}
+                }
+            }
+            insert(&mut inner, key, Entry { object: Arc::new(object), own })
+        };
+        self.tell(Some(change));
+    }
+
+    fn tell(&self, change: Option<Change<K>>) {
+        let Some(change) = change else { return };
+        let subscribers = self.read().subscribers.clone();
+        for subscriber in subscribers {
+            subscriber(change.old.as_deref(), change.new.as_deref());
+        }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Inner<K>> {
+        self.inner.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Inner<K>> {
+        self.inner.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Kind> Absorb for Store<K> {
+    fn written(&self, object: &Value) {
+        // An answer that does not parse is no loss: the watch reports the object as unreadable.
+        if let Ok(object) = serde_json::from_value::<K>(object.clone()) {
+            self.wrote(object);
+        }
+    }
+
+    fn deleted(&self, key: &Key, uid: Option<&str>) {
+        let removed = {
+            let mut inner = self.write();
+            let removed = remove(&mut inner, key, uid);
+            if let Some(uid) = uid {
+                inner.tombs.insert(key.clone(), (uid.to_owned(), Instant::now()));
+            }
+            removed
+        };
+        self.tell(removed);
+    }
+}
+
+struct Change<K> {
+    old: Option<Arc<K>>,
+    new: Option<Arc<K>>,
+}
+
+fn insert<K: Kind>(inner: &mut Inner<K>, key: Key, entry: Entry<K>) -> Change<K> {
+    let new = entry.object.clone();
+    let old = inner.objects.insert(key.clone(), entry).map(|entry| entry.object);
+    reindex(inner, &key, old.as_deref(), Some(&new));
+    Change { old, new: Some(new) }
+}
+
+fn remove<K: Kind>(inner: &mut Inner<K>, key: &Key, uid: Option<&str>) -> Option<Change<K>> {
+    let known = inner.objects.get(key)?;
+    if uid.is_some() && known.object.meta().uid.as_deref() != uid {
+        return None;
+    }
+    let old = inner.objects.remove(key)?.object;
+    reindex(inner, key, Some(&old), None);
+    Some(Change { old: Some(old), new: None })
+}
+
+fn reindex<K: Kind>(inner: &mut Inner<K>, key: &Key, old: Option<&K>, new: Option<&K>) {
+    for (values, entries) in inner.indexes.values_mut() {
+        let before = old.map(|object| values(object)).unwrap_or_default();
+        let after = new.map(|object| values(object)).unwrap_or_default();
+        for value in before.iter().filter(|value| !after.contains(value)) {
+            if let Some(keys) = entries.get_mut(value) {
+                keys.remove(key);
+                if keys.is_empty() {
+                    entries.remove(value);
+                }
+            }
+        }
+        for value in after {
+            entries.entry(value).or_default().insert(key.clone());
+        }
+    }
+}
+
+/// Whether this is a late state of an object that we deleted; forgets the tomb when it is not.
+fn buried<K: Kind>(inner: &mut Inner<K>, key: &Key, object: &K) -> bool {
+    let Some((uid, since)) = inner.tombs.get(key) else { return false };
+    if object.meta().uid.as_deref() == Some(uid) && since.elapsed() < OWN_WRITE_TTL {
+        return true;
+    }
+    inner.tombs.remove(key);
+    false
+}
+
+fn fresh(own: Option<Instant>) -> bool {
+    own.is_some_and(|since| since.elapsed() < OWN_WRITE_TTL)
+}
+
+enum Newer {
+    Known,
+    Given,
+    Same,
+}
+
+fn order<K: Kind>(known: &K, given: &K) -> Newer {
+    let version = |object: &K| object.meta().resource_version.clone().unwrap_or_default();
+    let (a, b) = (version(known), version(given));
+    if known.meta().uid != given.meta().uid {
+        return if older(&b, &a) { Newer::Known } else { Newer::Given };
+    }
+    if a.is_empty() && b.is_empty() {
+        Newer::Given
+    } else if a == b {
+        Newer::Same
+    } else if older(&b, &a) {
+        Newer::Known
+    } else {
+        Newer::Given
+    }
+}
+
+/// Whether resourceVersion `a` is older than `b`. They are numbers in a text; what is no number is never older.
+pub fn older(a: &str, b: &str) -> bool {
+    matches!((a.parse::<u128>(), b.parse::<u128>()), (Ok(a), Ok(b)) if a < b)
+}
+
+/// Drops what no controller reads and what is often larger than the object.
+fn trim<K: Kind>(object: &mut K) {
+    let meta = object.meta_mut();
+    meta.managed_fields = None;
+    if let Some(annotations) = &mut meta.annotations {
+        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+    }
+}

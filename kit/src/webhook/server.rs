@@ -1,0 +1,150 @@
+//! The HTTPS server of the webhooks. Certificates are re-read by content, because a mounted Secret changes by a
+//! symbolic link and a watch on the file would miss it.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use tokio_util::sync::CancellationToken;
+
+use super::Hooks;
+
+/// How often the certificate files are compared.
+const RELOAD: Duration = Duration::from_secs(10);
+/// How long the server waits for its certificate at start before it says so again.
+const MISSING: Duration = Duration::from_secs(2);
+/// Open requests at shutdown get this long.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Where the server listens and what it shows.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Port, 9443 by custom.
+    pub port: u16,
+    /// Directory with `tls.crt` and `tls.key` (and `ca.crt` when self-signed).
+    pub cert_dir: PathBuf,
+    /// Names of a self-signed certificate, made when the directory has none; empty for never.
+    pub self_signed: Vec<String>,
+}
+
+/// Why the server does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The port is taken or may not be used.
+    #[error("webhook port {port} cannot be used: {source}")]
+    Bind {
+        /// The port.
+        port: u16,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The self-signed certificate could not be made or stored.
+    #[error("self-signed certificate in {dir}: {message}")]
+    SelfSigned {
+        /// The directory.
+        dir: PathBuf,
+        /// What went wrong.
+        message: String,
+    },
+    /// The server stopped by an error.
+    #[error("webhook server: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// Serves the hooks until `stop` fires. Waits for the certificate files to appear.
+pub async fn serve(options: Options, hooks: Hooks, stop: CancellationToken) -> Result<(), ServeError> {
+    // An error means that a provider is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    if !options.self_signed.is_empty() && !options.cert_dir.join("tls.crt").exists() {
+        self_sign(&options.cert_dir, &options.self_signed)?;
+    }
+    let listener = listen(options.port).map_err(|source| ServeError::Bind { port: options.port, source })?;
+    let Some((pair, config)) = stop.run_until_cancelled(first_pair(&options.cert_dir)).await else { return Ok(()) };
+    let handle = Handle::new();
+    let reload = tokio::spawn(reload(options.cert_dir.clone(), pair, config.clone(), stop.clone()));
+    let closer = {
+        let (handle, stop) = (handle.clone(), stop.clone());
+        tokio::spawn(async move {
+            stop.cancelled().await;
+            handle.graceful_shutdown(Some(GRACE));
+        })
+    };
+    let server = axum_server::from_tcp_rustls(listener, config)?.handle(handle);
+    let served = server.serve(hooks.router().into_make_service()).await;
+    reload.abort();
+    closer.abort();
+    Ok(served?)
+}
+
+/// Listens on both families, or on IPv4 alone where there is no IPv6.
+fn listen(port: u16) -> std::io::Result<TcpListener> {
+    let listener = TcpListener::bind(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)))
+        .or_else(|_| TcpListener::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+type Pair = (Vec<u8>, Vec<u8>);
+
+async fn read_pair(dir: &Path) -> std::io::Result<Pair> {
+    Ok((tokio::fs::read(dir.join("tls.crt")).await?, tokio::fs::read(dir.join("tls.key")).await?))
+}
+
+async fn first_pair(dir: &Path) -> (Pair, RustlsConfig) {
+    loop {
+        let loaded = async {
+            let pair = read_pair(dir).await?;
+            let config = RustlsConfig::from_pem(pair.0.clone(), pair.1.clone()).await?;
+            Ok::<_, std::io::Error>((pair, config))
+        };
+        match loaded.await {
+            Ok(loaded) => return loaded,
+            Err(error) => tracing::warn!(dir = %dir.display(), %error, "waiting for the webhook certificate"),
+        }
+        tokio::time::sleep(MISSING).await;
+    }
+}
+
+async fn reload(dir: PathBuf, mut known: Pair, config: RustlsConfig, stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(RELOAD)).await.is_some() {
+        refresh(&dir, &mut known, &config).await;
+    }
+}
+
+/// Takes over changed files. A pair that does not fit together (half written) leaves the old one in use.
+pub(super) async fn refresh(dir: &Path, known: &mut Pair, config: &RustlsConfig) {
+    match read_pair(dir).await {
+        Ok(pair) if pair == *known => {}
+        Ok(pair) => match config.reload_from_pem(pair.0.clone(), pair.1.clone()).await {
+            Ok(()) => {
+                tracing::info!("webhook certificate renewed");
+                *known = pair;
+            }
+            Err(error) => tracing::warn!(%error, "new webhook certificate not usable, keeping the old one"),
+        },
+        Err(error) => tracing::warn!(%error, "webhook certificate not readable, keeping the old one"),
+    }
+}
+
+/// Makes a certificate for these names and stores it as `tls.crt`, `tls.key` and `ca.crt`.
+pub fn self_sign(dir: &Path, names: &[String]) -> Result<(), ServeError> {
+    let failed = |message: String| ServeError::SelfSigned { dir: dir.to_owned(), message };
+    let made = rcgen::generate_simple_self_signed(names.to_vec()).map_err(|error| failed(error.to_string()))?;
+    let store = || -> std::io::Result<()> {
+        std::fs::create_dir_all(dir)?;
+        std::fs::write(dir.join("ca.crt"), made.cert.pem())?;
+        private(&dir.join("tls.key"), &made.signing_key.serialize_pem())?;
+        std::fs::write(dir.join("tls.crt"), made.cert.pem())
+    };
+    store().map_err(|error| failed(error.to_string()))
+}
+
+/// Writes a file that only its owner may read.
+fn private(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())
+}
