@@ -67,6 +67,9 @@ pub trait Install: Sized {
     /// Makes `spec` required in the named version.
     #[must_use]
     fn spec_required(self, version: &str) -> Self;
+    /// Makes status an ordinary field, as a few published kinds have it.
+    #[must_use]
+    fn without_status_subresource(self) -> Self;
     /// Converts between versions by the webhook of this Service at `/convert`; `certificate` is the
     /// cert-manager Certificate in the Service's namespace whose CA is filled in.
     #[must_use]
@@ -115,6 +118,13 @@ impl Install for CustomResourceDefinition {
         let versions = self.spec.versions.iter_mut().filter(|v| v.name == version);
         for root in versions.filter_map(|v| v.schema.as_mut()?.open_api_v3_schema.as_mut()) {
             root.required = Some(vec!["spec".to_owned()]);
+        }
+        self
+    }
+
+    fn without_status_subresource(mut self) -> Self {
+        for version in &mut self.spec.versions {
+            version.subresources = None;
         }
         self
     }
@@ -317,11 +327,21 @@ pub fn object_reference(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// Schema of a map of names to values that are a number or text.
+pub fn int_or_string_map(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "additionalProperties": {
+            "x-kubernetes-int-or-string": true,
+            "anyOf": [{ "type": "integer" }, { "type": "string" }]
+        }
+    })
+}
+
 /// Schema of a list of conditions, keyed by type.
 pub fn conditions(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",
-        "maxItems": 32,
         "x-kubernetes-list-type": "map",
         "x-kubernetes-list-map-keys": ["type"],
         "items": {
