@@ -1,15 +1,22 @@
 //! One bench: the cache of this machine and one run folder with its processes.
 
 use std::fs::{File, TryLockError};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::{ChildStdin, Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
 use crate::cache::Cache;
 use crate::process::Supervisor;
+use crate::wait::until;
 
 /// Name of the bench that `make demo` and the command line use when no other is given.
 pub const DEFAULT: &str = "main";
+
+/// File that holds the incarnation.
+const INCARNATION: &str = "incarnation";
 
 /// The cache, a run folder and the supervisor of what runs in it.
 ///
@@ -20,6 +27,8 @@ pub struct Bench {
     cache: Cache,
     run: PathBuf,
     supervisor: Supervisor,
+    /// The guard sees this end close when the process that opened the bench is gone.
+    guard: Option<ChildStdin>,
     // Held for as long as this value lives; released by the kernel also after kill -9.
     _lock: File,
 }
@@ -40,15 +49,36 @@ impl Bench {
             Err(TryLockError::Error(error)) => return Err(error).context("locking the run folder"),
         }
         let supervisor = Supervisor::new(&run)?;
-        Ok(Self { name: name.to_owned(), cache: Cache::open()?, run, supervisor, _lock: lock })
+        Ok(Self { name: name.to_owned(), cache: Cache::open()?, run, supervisor, guard: None, _lock: lock })
     }
 
     /// Opens the bench of that name, stops whatever an earlier one left behind and empties its run folder.
     pub async fn fresh(name: &str) -> Result<Self> {
-        let bench = Self::open(name)?;
+        // The guard of an earlier one may still be at work.
+        let bench = until("the bench being free", Duration::from_secs(30), async || Self::open(name).map(Some)).await?;
         bench.wipe().await?;
         std::fs::create_dir_all(bench.run.join("logs"))?;
+        let nanoseconds = jiff::Timestamp::now().as_nanosecond();
+        std::fs::write(bench.run.join(INCARNATION), format!("{}-{nanoseconds}", std::process::id()))?;
         Ok(bench)
+    }
+
+    /// Puts a watcher (the program `bench`) beside this process: it stops everything of this bench when the process
+    /// ends, also when it is killed.
+    pub fn guard(&mut self, program: &Path) -> Result<()> {
+        let mut guard = Command::new(program);
+        guard.args(["guard", "--name", &self.name, "--incarnation", &self.incarnation()?]);
+        // A group of its own, so that Ctrl-C at the terminal ends the tests and not the one who clears up after them.
+        guard.stdin(Stdio::piped()).process_group(0);
+        let mut child = guard.spawn().with_context(|| format!("starting the guard {}", program.display()))?;
+        self.guard = child.stdin.take();
+        std::thread::spawn(move || child.wait());
+        Ok(())
+    }
+
+    /// Tells one [`Bench::fresh`] from the next, so that a late guard never stops its successor's processes.
+    pub fn incarnation(&self) -> Result<String> {
+        std::fs::read_to_string(self.run.join(INCARNATION)).context("the bench was not opened by `fresh`")
     }
 
     /// Stops everything and removes the content of the run folder (the lock file stays, it is ours).

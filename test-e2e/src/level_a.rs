@@ -14,6 +14,7 @@ use kube::{Api, Client, Config};
 use serde::{Deserialize, Serialize};
 
 use crate::bench::Bench;
+use crate::cache::Cache;
 use crate::host::{free_ports, netns_path};
 use crate::pki::Pki;
 use crate::process::{Record, Spec, Supervisor};
@@ -70,7 +71,7 @@ struct Place {
 /// have built the binaries before ([`prepare`]).
 pub async fn start(bench: &Bench, options: Options) -> Result<ControlPlane> {
     let mut phases = Phases::start(&format!("level A ({})", options.name));
-    let (kubernetes, etcd) = prepare(bench).await?;
+    let (kubernetes, etcd) = prepare(bench.cache()).await?;
     phases.done("binaries");
     let supervisor = bench.processes().clone();
     for part in ["kcm", "apiserver", "etcd"] {
@@ -127,8 +128,8 @@ pub async fn start(bench: &Bench, options: Options) -> Result<ControlPlane> {
 }
 
 /// Builds what level A needs (or finds it in the cache): the folders of the Kubernetes binaries and of etcd.
-pub async fn prepare(bench: &Bench) -> Result<(PathBuf, PathBuf)> {
-    tokio::try_join!(gobuild::kubernetes(bench.cache()), gobuild::etcd(bench.cache()))
+pub async fn prepare(cache: &Cache) -> Result<(PathBuf, PathBuf)> {
+    tokio::try_join!(gobuild::kubernetes(cache), gobuild::etcd(cache))
 }
 
 impl ControlPlane {

@@ -45,7 +45,7 @@ impl ClusterApi {
 /// The same rules as for [`crate::level_a::start`] apply to the network namespace.
 pub async fn start(bench: &Bench, plane: &ControlPlane) -> Result<ClusterApi> {
     let mut phases = Phases::start(&format!("level B ({})", plane.name()));
-    let (binaries, rendered) = prepare(bench).await?;
+    let (binaries, rendered) = prepare(bench.cache()).await?;
     phases.done("binaries and manifests");
     let client = plane.client().await?;
     let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -93,8 +93,7 @@ pub async fn start(bench: &Bench, plane: &ControlPlane) -> Result<ClusterApi> {
 }
 
 /// Builds what level B needs (or finds it in the cache): the folder of the managers and the one of their manifests.
-pub async fn prepare(bench: &Bench) -> Result<(PathBuf, PathBuf)> {
-    let cache = bench.cache();
+pub async fn prepare(cache: &Cache) -> Result<(PathBuf, PathBuf)> {
     Ok((gobuild::cluster_api(cache).await?, manifests_of_release(cache).await?))
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -9,6 +10,7 @@ use test_e2e::bench::{DEFAULT, run_root};
 use test_e2e::cache::Cache;
 use test_e2e::host::{netns_path, run_in};
 use test_e2e::level_a::ControlPlane;
+use test_e2e::wait::until;
 use test_e2e::{Bench, level_a, level_b};
 
 /// Starts, shows and removes the test bench.
@@ -32,7 +34,13 @@ enum Command {
     Clean,
     /// Waits until its standard input closes, then stops everything of a bench: put beside a test by the test itself.
     #[command(hide = true)]
-    Guard(Which),
+    Guard {
+        #[command(flatten)]
+        which: Which,
+        /// The one start of the bench that this guard belongs to.
+        #[arg(long)]
+        incarnation: String,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -58,6 +66,9 @@ struct Up {
     /// Port of the API server; a free one when absent.
     #[arg(long)]
     port: Option<u16>,
+    /// Stay until the standard input ends (Ctrl-D), then stop everything.
+    #[arg(long)]
+    wait: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -70,7 +81,7 @@ enum Level {
 
 fn main() -> Result<()> {
     match Arguments::parse().command {
-        Command::Tools => tools(&Bench::open("tools")?),
+        Command::Tools => tools(),
         Command::Up(up) => start(&up),
         Command::Down(which) => {
             let bench = Bench::open(&which.name)?;
@@ -78,25 +89,25 @@ fn main() -> Result<()> {
         }
         Command::Status(which) => status(&which.name),
         Command::Clean => clean(),
-        Command::Guard(which) => guard(&which.name),
+        Command::Guard { which, incarnation } => guard(&which.name, &incarnation),
     }
 }
 
 /// Builds happen outside the namespace, which may have no way to the world.
-fn tools(bench: &Bench) -> Result<()> {
+fn tools() -> Result<()> {
     run_in(None, async || {
-        level_a::prepare(bench).await?;
-        level_b::prepare(bench).await?;
+        let cache = Cache::open()?;
+        level_a::prepare(&cache).await?;
+        level_b::prepare(&cache).await?;
         Ok(())
     })
 }
 
 fn start(up: &Up) -> Result<()> {
-    let bench = Bench::open(&up.which.name)?;
-    tools(&bench)?;
+    tools()?;
     let netns = up.netns.as_deref().map(netns_path);
     run_in(netns.as_deref(), async || {
-        bench.wipe().await?;
+        let bench = Bench::fresh(&up.which.name).await?;
         let options = level_a::Options {
             netns: up.netns.clone(),
             address: up.address,
@@ -108,6 +119,10 @@ fn start(up: &Up) -> Result<()> {
             level_b::start(&bench, &plane).await?;
         }
         println!("export KUBECONFIG={}", plane.kubeconfig().display());
+        if up.wait {
+            tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await??;
+            bench.processes().stop_all().await?;
+        }
         Ok(())
     })
 }
@@ -115,11 +130,14 @@ fn start(up: &Up) -> Result<()> {
 /// Reads records only, so it also works while another process holds the bench.
 fn status(name: &str) -> Result<()> {
     let run = run_root()?.join(name);
+    let mut any = false;
     for record in test_e2e::process::Supervisor::new(&run)?.records()? {
         let state = if record.alive() { "runs" } else { "ended" };
+        any |= record.alive();
         println!("{state:6} {:8} {:24} {}", record.pid, record.name, record.log.display());
     }
-    if let Ok(bench) = Bench::open(name)
+    if any
+        && let Ok(bench) = Bench::open(name)
         && let Ok(plane) = ControlPlane::attach(&bench, &level_a::Options::default().name)
     {
         println!("API server {}, kubeconfig {}", plane.server(), plane.kubeconfig().display());
@@ -139,9 +157,17 @@ fn clean() -> Result<()> {
     Cache::open()?.clean()
 }
 
-fn guard(name: &str) -> Result<()> {
+fn guard(name: &str, incarnation: &str) -> Result<()> {
     // Ends when the last holder of the other end is gone, also after kill -9.
     std::io::stdin().read_to_end(&mut Vec::new())?;
-    let bench = Bench::open(name)?;
-    run_in(None, async || bench.processes().stop_all().await)
+    run_in(None, async || {
+        // The lock of the one who died may be let go a moment later.
+        let open = until("the bench being free", Duration::from_secs(10), async || Bench::open(name).map(Some));
+        // Not free after that: a successor has it, and has stopped what was left before it began.
+        let Ok(bench) = open.await else { return Ok(()) };
+        if bench.incarnation().is_ok_and(|now| now == incarnation) {
+            bench.processes().stop_all().await?;
+        }
+        Ok(())
+    })
 }

@@ -110,6 +110,39 @@ pub fn api_of(
     }
 }
 
+/// Changes objects by JSON merge patches: each patch is an object of the same kind and name, and lists in it replace
+/// the whole list. A patch without its object is an error, since it would change nothing unseen.
+pub fn overlay(objects: &mut [Value], patches: &[Value]) -> Result<()> {
+    for patch in patches {
+        let same = |object: &&mut Value| {
+            object["kind"] == patch["kind"] && object["metadata"]["name"] == patch["metadata"]["name"]
+        };
+        let (kind, name) = (&patch["kind"], &patch["metadata"]["name"]);
+        let object = objects.iter_mut().find(same).with_context(|| format!("no {kind} {name} to change"))?;
+        merge(object, patch);
+    }
+    Ok(())
+}
+
+fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(fields) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(serde_json::Map::new());
+    }
+    if let Value::Object(target) = target {
+        for (name, value) in fields {
+            if value.is_null() {
+                target.remove(name);
+            } else {
+                merge(target.entry(name.as_str()).or_insert(Value::Null), value);
+            }
+        }
+    }
+}
+
 async fn apply_all(client: &Client, namespace: &str, objects: &[&Value]) -> Result<Vec<DynamicObject>> {
     let mut kinds = BTreeMap::new();
     for object in objects {
@@ -130,4 +163,29 @@ async fn apply_all(client: &Client, namespace: &str, objects: &[&Value]) -> Resu
         }
     });
     futures::stream::iter(work.collect::<Vec<_>>()).buffered(AT_ONCE).try_collect().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_overlay_merges_maps_replaces_lists_and_removes_nulls() {
+        let text = "
+kind: A
+metadata: {name: x, labels: {keep: '1'}}
+spec: {list: [1, 2], gone: true}
+---
+kind: A
+metadata: {name: y}
+";
+        let mut objects = parse(text).unwrap();
+        let patch =
+            parse("{kind: A, metadata: {name: x, labels: {new: '2'}}, spec: {list: [3], gone: null, deep: {a: 1}}}");
+        overlay(&mut objects, &patch.unwrap()).unwrap();
+        let expected =
+            parse("{kind: A, metadata: {name: x, labels: {keep: '1', new: '2'}}, spec: {list: [3], deep: {a: 1}}}");
+        assert_eq!(objects[0], expected.unwrap()[0]);
+        assert!(overlay(&mut objects, &parse("{kind: B, metadata: {name: x}}").unwrap()).is_err());
+    }
 }

@@ -206,9 +206,7 @@ impl Machine {
     }
 
     async fn stop(&self, process: Process) -> Result<()> {
-        let asked = async {
-            Qmp::connect(&self.files.control()).await?.execute("quit", json!({})).await.map(drop)
-        };
+        let asked = async { Qmp::connect(&self.files.control()).await?.execute("quit", json!({})).await.map(drop) };
         let _ = tokio::time::timeout(QUIT, asked).await;
         if tokio::time::timeout(QUIT, wait_end(process)).await.is_err() {
             tracing::warn!(machine = %self.spec.name, pid = process.pid, "QEMU did not end, killed");

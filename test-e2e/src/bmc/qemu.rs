@@ -80,7 +80,14 @@ fn boot_order(target: Target) -> (u8, u8, u8) {
 ///
 /// `-action reboot=shutdown` makes a guest's reset end the process, so that the emulator starts it anew with the boot
 /// settings then in force, as a real machine reads them at each start.
-pub fn arguments(spec: &MachineSpec, files: &Files, mode: Firmware, target: Target, start: u32, cd: bool) -> Vec<String> {
+pub fn arguments(
+    spec: &MachineSpec,
+    files: &Files,
+    mode: Firmware,
+    target: Target,
+    start: u32,
+    cd: bool,
+) -> Vec<String> {
     let (disk, net, optical) = boot_order(target);
     let path = |p: PathBuf| p.display().to_string();
     let mut a: Vec<String> = Vec::new();
@@ -96,11 +103,7 @@ pub fn arguments(spec: &MachineSpec, files: &Files, mode: Firmware, target: Targ
     add("-uuid", spec.uuid());
     add(
         "-smbios",
-        format!(
-            "type=1,manufacturer=Bench,product=Emulated,serial={},uuid={}",
-            spec.serial_number(),
-            spec.uuid()
-        ),
+        format!("type=1,manufacturer=Bench,product=Emulated,serial={},uuid={}", spec.serial_number(), spec.uuid()),
     );
     let (console, log) = (path(files.console()), path(files.serial_log(start)));
     add("-chardev", format!("socket,id=serial,path={console},server=on,wait=off,logfile={log}"));

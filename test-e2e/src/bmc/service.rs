@@ -111,7 +111,9 @@ impl Service {
         };
         match (method.as_str(), path) {
             ("GET", ["SessionService"]) => Answer::ok(r::session_service()),
-            ("GET", ["SessionService", "Sessions"]) => Answer::ok(r::collection("SessionService/Sessions", "Session", &[])),
+            ("GET", ["SessionService", "Sessions"]) => {
+                Answer::ok(r::collection("SessionService/Sessions", "Session", &[]))
+            }
             ("DELETE", ["SessionService", "Sessions", number]) => {
                 self.sessions.remove(number);
                 Answer::done()
@@ -144,10 +146,8 @@ impl Service {
         }
         let username = credentials.username.clone();
         let (number, token) = self.sessions.create(credentials);
-        let headers = vec![
-            ("x-auth-token", token),
-            ("location", format!("{}/SessionService/Sessions/{number}", r::ROOT)),
-        ];
+        let headers =
+            vec![("x-auth-token", token), ("location", format!("{}/SessionService/Sessions/{number}", r::ROOT))];
         Answer(StatusCode::CREATED, Some(r::session(number, &username)), headers)
     }
 
@@ -269,11 +269,8 @@ async fn patch_boot(machine: &Arc<Machine>, boot: &Value) -> Answer {
         if let Some(target) = target.flatten() {
             now.target = target;
             // A target without a duration is for one start, the least surprising choice of those seen on hardware.
-            now.enabled = if now.enabled == super::state::Enabled::Disabled {
-                super::state::Enabled::Once
-            } else {
-                now.enabled
-            };
+            now.enabled =
+                if now.enabled == super::state::Enabled::Disabled { super::state::Enabled::Once } else { now.enabled };
         }
         now.enabled = enabled.flatten().unwrap_or(now.enabled);
         now.mode = mode.flatten().unwrap_or(now.mode);
