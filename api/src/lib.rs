@@ -30,5 +30,5 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 
 /// Every CRD of the project, in the order of the groups above. Each group's module adds its own.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    [metal3::crds(), ipam::crds()].concat()
+    [metal3::crds(), ipam::crds(), infra::crds()].concat()
 }

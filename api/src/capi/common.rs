@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::infra::v1beta2::V1Beta1Condition;
+use crate::infra::v1beta2::V1Beta1Condition;
 use crate::meta::text;
 
 /// A reference to an object of a provider, in the referrer's namespace. The version is found through the contract

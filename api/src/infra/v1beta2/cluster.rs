@@ -7,7 +7,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::{self, Initialization, V1Beta1Condition};
+use super::common::{Initialization, V1Beta1Condition};
 
 /// Desired infrastructure of a cluster. The provider builds nothing: the user supplies the endpoint.
 #[derive(CustomResource, Serialize, Deserialize, JsonSchema, Debug, Clone, Default, PartialEq)]
@@ -84,11 +84,11 @@ pub struct FailureDomain {
 pub struct Metal3ClusterStatus {
     /// Conditions: Ready, BaremetalInfrastructureReady, Paused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "common::conditions")]
+    #[schemars(schema_with = "crate::schema::conditions")]
     pub conditions: Vec<Condition>,
     /// When this status last changed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "common::time")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::time")]
     pub last_updated: Option<Time>,
     /// Contract field of Cluster API.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,9 +1,9 @@
-//! Types that several kinds of this version share, and the schemas of borrowed types.
+//! Types that several kinds of this version share.
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A reference to an object of a known kind: always in the referrer's own namespace.
@@ -84,7 +84,7 @@ pub struct V1Beta1Condition {
     #[schemars(length(max = 32))]
     pub severity: Option<String>,
     /// When the status last changed.
-    #[schemars(schema_with = "time")]
+    #[schemars(schema_with = "crate::schema::time")]
     pub last_transition_time: Time,
     /// Why, CamelCase.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -94,37 +94,4 @@ pub struct V1Beta1Condition {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 10240))]
     pub message: Option<String>,
-}
-
-/// A point in time, RFC 3339.
-pub(in crate::infra) fn time(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({"type": "string", "format": "date-time"})
-}
-
-/// A list of metav1 conditions with the limits Kubernetes gives them.
-pub(in crate::infra) fn conditions(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": "array",
-        "maxItems": 32,
-        "x-kubernetes-list-type": "map",
-        "x-kubernetes-list-map-keys": ["type"],
-        "items": {
-            "type": "object",
-            "required": ["lastTransitionTime", "message", "reason", "status", "type"],
-            "properties": {
-                "lastTransitionTime": {"type": "string", "format": "date-time"},
-                "message": {"type": "string", "maxLength": 32768},
-                "observedGeneration": {"type": "integer", "format": "int64", "minimum": 0},
-                "reason": {
-                    "type": "string", "minLength": 1, "maxLength": 1024,
-                    "pattern": "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"
-                },
-                "status": {"type": "string", "enum": ["True", "False", "Unknown"]},
-                "type": {
-                    "type": "string", "maxLength": 316,
-                    "pattern": "^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$"
-                }
-            }
-        }
-    })
 }

@@ -23,7 +23,6 @@ use crate::meta::SecretReference;
     shortname = "metal3data",
     category = "cluster-api",
     namespaced,
-    annotation("clusterctl.cluster.x-k8s.io/skip-crd-name-preflight-check", ""),
     status = "Metal3DataStatus",
     derive = "Default",
     derive = "PartialEq",

@@ -5,7 +5,6 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common;
 use super::{MetaData, NetworkData};
 
 /// How the data is made. Neither part changes after creation.
@@ -24,7 +23,6 @@ use super::{MetaData, NetworkData};
     shortname = "metal3datatemplate",
     category = "cluster-api",
     namespaced,
-    label("clusterctl.cluster.x-k8s.io/move", ""),
     status = "Metal3DataTemplateStatus",
     derive = "Default",
     derive = "PartialEq",
@@ -55,8 +53,8 @@ pub struct Metal3DataTemplateStatus {
     #[schemars(length(min = 1), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["index"]))]
     pub indexes: Vec<DataIndex>,
     /// When this status last changed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "common::time")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::time")]
     pub last_updated: Option<Time>,
 }
 

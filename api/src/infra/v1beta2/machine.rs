@@ -7,7 +7,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::{self, Initialization, ObjectRef, V1Beta1Condition};
+use super::common::{Initialization, ObjectRef, V1Beta1Condition};
 use crate::meta::SecretReference;
 
 /// What runs on the machine and which hosts qualify.
@@ -168,11 +168,11 @@ pub struct HostSelectorRequirement {
 pub struct Metal3MachineStatus {
     /// Conditions: Ready, AssociateBareMetalHost, AssociateMetal3MachineMetaData, Metal3DataReady, Paused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "common::conditions")]
+    #[schemars(schema_with = "crate::schema::conditions")]
     pub conditions: Vec<Condition>,
     /// When this status last changed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "common::time")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::time")]
     pub last_updated: Option<Time>,
     /// Addresses found at inspection.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

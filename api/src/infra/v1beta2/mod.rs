@@ -36,6 +36,7 @@ pub use network_data::{
     Bond, BondMode, BondParameter, BondXmitHashPolicy, DynamicNetwork, Ethernet, EthernetType, FromAnnotation, Gateway,
     Links, MacAddress, Network, NetworkData, Networks, PoolRef, Route, Services, Vlan,
 };
+pub(in crate::infra) use network_data::{LINK_NAME, any_family};
 pub use remediation::{
     Metal3Remediation, Metal3RemediationSpec, Metal3RemediationStatus, RemediationPhase, RemediationStrategy,
     RemediationType,

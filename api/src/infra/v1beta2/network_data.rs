@@ -378,7 +378,7 @@ fn ipv6(schema: &mut Schema) {
     family(schema.as_object_mut().map(|map| map.values_mut()).into_iter().flatten(), IPV6, 128);
 }
 
-fn any_family(schema: &mut Schema) {
+pub(in crate::infra) fn any_family(schema: &mut Schema) {
     family(schema.as_object_mut().map(|map| map.values_mut()).into_iter().flatten(), IP, 128);
 }
 

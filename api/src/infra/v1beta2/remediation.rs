@@ -5,8 +5,6 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common;
-
 /// How the machine is repaired.
 #[derive(CustomResource, Serialize, Deserialize, JsonSchema, Debug, Clone, Default, PartialEq)]
 #[kube(
@@ -72,8 +70,8 @@ pub struct Metal3RemediationStatus {
     #[schemars(range(min = 1))]
     pub retry_count: Option<i32>,
     /// When the last try began.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "common::time")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::time")]
     pub last_remediated: Option<Time>,
 }
 
