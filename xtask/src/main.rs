@@ -1,6 +1,10 @@
 //! The project's own tasks; the Makefile is the menu.
 
+mod check;
+mod components;
 mod generate;
+mod run;
+mod test;
 
 use clap::{Parser, Subcommand};
 
@@ -14,12 +18,27 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Writes the CRDs from the types.
+    /// Writes CRDs and release components from the types.
     Generate(generate::Options),
+    /// Format, lints, licences, generated files.
+    Check,
+    /// Everything that is tested, from the quick to the slow.
+    Test,
+    /// From powered-off machines to a Kubernetes cluster on this machine.
+    Demo,
+    /// Speed and memory as a table.
+    Bench,
+    /// Stops and removes what demo and test started or cached.
+    CleanBench,
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
         Task::Generate(options) => generate::run(&options),
+        Task::Check => check::check(),
+        Task::Test => test::test(),
+        Task::Demo => test::bench(&["demo"]),
+        Task::Bench => test::bench(&["measure"]),
+        Task::CleanBench => test::bench(&["clean"]),
     }
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 use provider::Provider;
 
 /// File name and objects of each component.
-pub fn all(crds: &[CustomResourceDefinition]) -> anyhow::Result<Vec<(&'static str, Vec<Value>)>> {
+pub(crate) fn all(crds: &[CustomResourceDefinition]) -> anyhow::Result<Vec<(&'static str, Vec<Value>)>> {
     [Component::Infrastructure, Component::Ipam, Component::Bmo]
         .into_iter()
         .map(|component| {

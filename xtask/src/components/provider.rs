@@ -29,7 +29,7 @@ impl Provider {
         match component {
             Component::Infrastructure => Self {
                 component,
-                file: "infrastructure-components.yaml",
+                file: "infrastructure-metal3/infrastructure-components.yaml",
                 subcommand: "capi-provider",
                 namespace: "capm3-system",
                 prefix: "capm3",
@@ -47,7 +47,7 @@ impl Provider {
             },
             Component::Ipam => Self {
                 component,
-                file: "ipam-components.yaml",
+                file: "ipam-metal3/ipam-components.yaml",
                 subcommand: "ipam",
                 namespace: "metal3-ipam-system",
                 prefix: "ipam",
@@ -64,7 +64,7 @@ impl Provider {
             },
             Component::Bmo => Self {
                 component,
-                file: "bmo-components.yaml",
+                file: "bmo/bmo-components.yaml",
                 subcommand: "bmo",
                 namespace: "baremetal-operator-system",
                 prefix: "baremetal-operator",

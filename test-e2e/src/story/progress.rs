@@ -1,0 +1,183 @@
+//! The live view: one line per host and per machine, what it waits for and since when.
+//!
+//! On a terminal the block of lines is redrawn in place; elsewhere a line is printed when it changes.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write};
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+/// One line of the view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// What it is about, e.g. `host node-1`.
+    pub subject: String,
+    /// Its state on the wire, e.g. `inspecting`.
+    pub state: String,
+    /// What it waits for, in its own words; empty at rest.
+    pub waits_for: String,
+    /// Since when the state lasts.
+    pub since: Option<Timestamp>,
+}
+
+impl Line {
+    /// The line of a BareMetalHost.
+    pub fn of_host(host: &Value) -> Self {
+        let status = &host["status"];
+        let state = text(&status["provisioning"]["state"]).unwrap_or("new");
+        let power = if status["poweredOn"].as_bool() == Some(true) { "on" } else { "off" };
+        let error = text(&status["errorMessage"]);
+        let wait = condition(status, &["Progressing", "Manageable"]);
+        Self {
+            subject: format!("host {}", text(&host["metadata"]["name"]).unwrap_or("?")),
+            state: format!("{state} ({power})"),
+            waits_for: error.map(|e| format!("ERROR {e}")).or_else(|| wait.map(message)).unwrap_or_default(),
+            since: wait.and_then(since),
+        }
+    }
+
+    /// The line of a Metal3Machine.
+    pub fn of_machine(machine: &Value) -> Self {
+        let status = &machine["status"];
+        let ready = condition(status, &["Ready"]);
+        let state = match ready.and_then(|c| text(&c["status"])) {
+            Some("True") => "ready",
+            _ if machine["metadata"]["deletionTimestamp"].is_string() => "deleting",
+            _ => "waiting",
+        };
+        let wait = ready.filter(|c| text(&c["status"]) != Some("True"));
+        Self {
+            subject: format!("machine {}", text(&machine["metadata"]["name"]).unwrap_or("?")),
+            state: state.to_owned(),
+            waits_for: wait.map(message).unwrap_or_default(),
+            since: wait.and_then(since),
+        }
+    }
+
+    fn render(&self, now: Timestamp) -> String {
+        let age = self.since.map(|since| age(since, now)).unwrap_or_default();
+        format!("{:<34} {:<24} {:>7}  {}", self.subject, self.state, age, self.waits_for)
+    }
+}
+
+/// Prints lines as they change.
+#[derive(Debug, Default)]
+pub struct View {
+    shown: BTreeMap<String, Line>,
+    drawn: usize,
+}
+
+impl View {
+    /// Shows the present lines. `width` cuts them on a terminal.
+    pub fn show(&mut self, lines: &[Line], now: Timestamp) {
+        let mut out = std::io::stdout().lock();
+        // A closed standard output is no reason to stop the run.
+        let _ = if out.is_terminal() { self.redraw(&mut out, lines, now) } else { self.append(&mut out, lines, now) };
+    }
+
+    fn redraw(&mut self, out: &mut impl Write, lines: &[Line], now: Timestamp) -> std::io::Result<()> {
+        if self.drawn > 0 {
+            write!(out, "\x1b[{}A\x1b[J", self.drawn)?;
+        }
+        for line in lines {
+            let text: String = line.render(now).chars().take(158).collect();
+            writeln!(out, "{text}")?;
+        }
+        self.drawn = lines.len();
+        out.flush()
+    }
+
+    fn append(&mut self, out: &mut impl Write, lines: &[Line], now: Timestamp) -> std::io::Result<()> {
+        for line in lines {
+            let before = self.shown.insert(line.subject.clone(), line.clone());
+            // Only what a person would call a change: times alone are none.
+            if before.as_ref().map(|b| (&b.state, &b.waits_for)) != Some((&line.state, &line.waits_for)) {
+                writeln!(out, "{now:.0}  {}", line.render(now))?;
+            }
+        }
+        out.flush()
+    }
+
+    /// Leaves the drawn block in place; later output starts below it.
+    pub fn finish(&mut self) {
+        self.drawn = 0;
+    }
+}
+
+fn text(value: &Value) -> Option<&str> {
+    value.as_str().filter(|s| !s.is_empty())
+}
+
+fn condition<'a>(status: &'a Value, types: &[&str]) -> Option<&'a Value> {
+    let all = status["conditions"].as_array()?;
+    types.iter().find_map(|wanted| {
+        all.iter().find(|c| c["type"].as_str() == Some(wanted) && text(&c["message"]).is_some())
+    })
+}
+
+fn message(condition: &Value) -> String {
+    text(&condition["message"]).unwrap_or_default().to_owned()
+}
+
+fn since(condition: &Value) -> Option<Timestamp> {
+    text(&condition["lastTransitionTime"])?.parse().ok()
+}
+
+/// `75s`, `12m`, `3h`: two digits are enough for a glance.
+fn age(since: Timestamp, now: Timestamp) -> String {
+    let seconds = now.duration_since(since).as_secs().max(0);
+    match seconds {
+        0..=119 => format!("{seconds}s"),
+        120..=7_199 => format!("{}m", seconds / 60),
+        _ => format!("{}h", seconds / 3_600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_host_shows_its_state_and_what_it_waits_for() {
+        let host = json!({
+            "metadata": {"name": "node-1"},
+            "status": {
+                "poweredOn": true, "provisioning": {"state": "inspecting"}, "errorMessage": "",
+                "conditions": [{
+                    "type": "Progressing", "status": "True", "reason": "Inspecting",
+                    "message": "waiting for the agent", "lastTransitionTime": "2026-01-01T00:00:00Z",
+                }],
+            },
+        });
+        let line = Line::of_host(&host);
+        assert_eq!(line.state, "inspecting (on)");
+        assert_eq!(line.waits_for, "waiting for the agent");
+        assert!(line.render(at("2026-01-01T00:01:15Z")).contains("    75s  waiting"), "{line:?}");
+    }
+
+    #[test]
+    fn an_error_comes_before_a_wait() {
+        let host = json!({"metadata": {"name": "a"}, "status": {"errorMessage": "wrong password"}});
+        assert_eq!(Line::of_host(&host).waits_for, "ERROR wrong password");
+        assert_eq!(Line::of_host(&host).state, "new (off)");
+    }
+
+    #[test]
+    fn plain_output_repeats_nothing_but_changes() {
+        let mut view = View::default();
+        let mut line = Line::of_host(&json!({"metadata": {"name": "a"}}));
+        let mut out = Vec::new();
+        for second in 0..5 {
+            view.append(&mut out, std::slice::from_ref(&line), at(&format!("2026-01-01T00:00:0{second}Z"))).unwrap();
+        }
+        line.state = "available (off)".into();
+        view.append(&mut out, &[line], at("2026-01-01T00:00:09Z")).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap().lines().count(), 2);
+    }
+}
