@@ -35,34 +35,44 @@ pub struct Manager {
     pub process: Record,
     /// Where its webhooks listen.
     pub webhooks: SocketAddr,
+    /// Where `/readyz` is.
+    pub health: SocketAddr,
+    /// Where `/metrics` and `/why` are.
+    pub diagnostics: SocketAddr,
 }
 
-/// Installs definitions and webhook configurations from `components` (documents of the files below `clusterctl/`),
-/// starts the binary and waits until its webhooks answer.
+/// Installs definitions and webhook configurations from `components` (see [`components`]), starts the binary and waits
+/// until it is ready and its webhooks answer.
 pub async fn start(plane: &ControlPlane, components: Vec<Value>, options: Options) -> Result<Manager> {
-    let port = free_ports(plane.netns(), plane.address(), 2)?;
-    let [webhook_port, probe_port] = port[..] else { bail!("asked for two ports") };
-    let webhooks = SocketAddr::new(plane.address(), webhook_port);
+    let ports = free_ports(plane.netns(), plane.address(), 3)?;
+    let [webhook, health, diagnostics] = ports[..] else { bail!("asked for three ports") };
+    let at = |port| SocketAddr::new(plane.address(), port);
+    let (webhooks, health, diagnostics) = (at(webhook), at(health), at(diagnostics));
     let client = plane.client().await?;
     manifests::apply(&client, "default", &localize(components, webhooks, &plane.pki().ca_bundle()?)).await?;
     let args = if options.args.is_empty() { vec!["all".to_owned()] } else { options.args };
-    let mut spec = Spec::new(plane.process("metal3"), binary()?).netns(plane.netns()).args(args);
-    spec = spec.args([
-        format!("--webhook-port={webhook_port}"),
+    let mut spec = Spec::new(plane.process("metal3"), binary()?).netns(plane.netns()).args(args).args([
+        format!("--kubeconfig={}", plane.kubeconfig().display()),
+        format!("--webhook-port={}", webhooks.port()),
         format!("--webhook-cert-dir={}", plane.webhook_certificates()?.display()),
-        format!("--health-addr={}", SocketAddr::new(plane.address(), probe_port)),
+        format!("--health-addr={health}"),
+        format!("--diagnostics-address={diagnostics}"),
     ]);
-    spec = spec.env("KUBECONFIG", plane.kubeconfig()).env("POD_NAMESPACE", "default");
+    spec = spec.env("POD_NAMESPACE", "default");
     for (name, value) in options.env {
         spec = spec.env(name, value);
     }
     let process = plane.processes().start(spec).await?;
-    until("our manager's webhooks", START, async || {
+    until("our manager being ready", START, async || {
         process.check()?;
-        Ok(tokio::net::TcpStream::connect(webhooks).await.is_ok().then_some(()))
+        let serves = tokio::net::TcpStream::connect(webhooks).await.is_ok();
+        let ready = reqwest::get(format!("http://{health}/readyz")).await?;
+        let (status, text) = (ready.status(), ready.text().await?);
+        anyhow::ensure!(status.is_success(), "not ready: {text}");
+        Ok(serves.then_some(()))
     })
     .await?;
-    Ok(Manager { process, webhooks })
+    Ok(Manager { process, webhooks, health, diagnostics })
 }
 
 /// The binary `metal3`: `$METAL3_BIN`, else beside the running program as cargo puts it.
