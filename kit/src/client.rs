@@ -13,6 +13,10 @@ use kube::Client;
 use kube::core::params::{DeleteParams, GetParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::request::{Error as BuildError, Request};
 use kube::core::{ApiResource, DynamicObject, Resource as _};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -47,6 +51,15 @@ impl Default for Limits {
     }
 }
 
+/// Labels of the request counter, as client-go has them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    /// HTTP status, or `<error>` without an answer.
+    code: String,
+    /// HTTP method.
+    method: String,
+}
+
 type Caches = Arc<Mutex<BTreeMap<(String, String), Vec<Arc<dyn Absorb>>>>>;
 
 /// The way to the API server. Cheap to clone.
@@ -55,6 +68,7 @@ pub struct Io {
     client: Client,
     limits: Limits,
     caches: Caches,
+    requests: Family<RequestLabels, Counter>,
 }
 
 impl fmt::Debug for Io {
@@ -85,7 +99,7 @@ pub enum ConnectError {
 impl Io {
     /// An `Io` over an existing client (tests give one with a service of their own).
     pub fn new(client: Client) -> Self {
-        Self { client, limits: Limits::default(), caches: Caches::default() }
+        Self { client, limits: Limits::default(), caches: Caches::default(), requests: Family::default() }
     }
 
     /// Connects by kubeconfig file, or by the environment (`KUBECONFIG`, service account) when none is given.
@@ -109,6 +123,11 @@ impl Io {
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
+    }
+
+    /// Adds the request counter to a registry. Watches are not counted.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register("rest_client_requests", "Requests to the API server", self.requests.clone());
     }
 
     /// kube's client, for watches and for tools.
@@ -223,11 +242,21 @@ impl Io {
         request: Result<http::Request<Vec<u8>>, BuildError>,
     ) -> Result<T, Fault> {
         let request = request.map_err(|error| Fault::new(Class::Bug, fault::REFUSED, format!("{what}: {error}")))?;
-        match tokio::time::timeout(limit, self.client.request::<T>(request)).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(fault::of_error(what, &error)),
-            Err(_) => Err(fault::timed_out(what, limit)),
-        }
+        let method = request.method().to_string();
+        let (code, outcome) = match tokio::time::timeout(limit, self.client.request::<T>(request)).await {
+            Ok(Ok(answer)) => ("200".to_owned(), Ok(answer)),
+            Ok(Err(error)) => (code(&error), Err(fault::of_error(what, &error))),
+            Err(_) => ("<error>".to_owned(), Err(fault::timed_out(what, limit))),
+        };
+        self.requests.get_or_create(&RequestLabels { code, method }).inc();
+        outcome
+    }
+}
+
+fn code(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.code.to_string(),
+        _ => "<error>".to_owned(),
     }
 }
 

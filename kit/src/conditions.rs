@@ -1,5 +1,6 @@
 //! Conditions in both generations (metav1 and Cluster API v1beta1) from one internal value.
 
+use api::infra::v1beta2::V1Beta1Condition;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition as MetaCondition, Time};
 
@@ -132,58 +133,25 @@ pub fn remove(list: &mut Vec<MetaCondition>, kind: &str) {
     list.retain(|condition| condition.type_ != kind);
 }
 
-/// The members of a Cluster API v1beta1 condition.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct V1Beta1Parts {
-    /// Type.
-    pub kind: String,
-    /// `True`, `False` or `Unknown`.
-    pub status: String,
-    /// Only set when false.
-    pub severity: Option<String>,
-    /// Absent when true without a reason.
-    pub reason: Option<String>,
-    /// Absent when empty.
-    pub message: Option<String>,
-    /// When the status changed last.
-    pub since: Timestamp,
-}
-
-/// The wire type of a Cluster API v1beta1 condition.
-pub trait V1Beta1: Sized {
-    /// Its members.
-    fn parts(&self) -> V1Beta1Parts;
-    /// From its members.
-    fn from_parts(parts: V1Beta1Parts) -> Self;
-}
-
 /// Sets a Cluster API v1beta1 condition. As in Cluster API, a true condition carries neither reason nor severity,
 /// and the list is kept ordered by type with `Ready` first.
-pub fn set_v1beta1<T: V1Beta1>(list: &mut Vec<T>, condition: &Condition, now: Timestamp) {
-    let mut all: Vec<V1Beta1Parts> = list.iter().map(V1Beta1::parts).collect();
-    let known = all.iter().position(|known| known.kind == condition.kind).map(|at| all.remove(at));
+pub fn set_v1beta1(list: &mut Vec<V1Beta1Condition>, condition: &Condition, now: Timestamp) {
     let holds = condition.truth == Truth::True;
-    let mut new = V1Beta1Parts {
-        kind: condition.kind.to_owned(),
-        status: condition.truth.as_str().to_owned(),
+    let status = condition.truth.as_str();
+    let known = list.iter().position(|known| known.type_ == condition.kind).map(|at| list.remove(at));
+    let since = known.filter(|known| known.status == status).map_or(Time(now), |known| known.last_transition_time);
+    list.push(V1Beta1Condition {
+        type_: condition.kind.to_owned(),
+        status: status.to_owned(),
         severity: (condition.truth == Truth::False).then(|| condition.severity.as_str().to_owned()),
         reason: (!holds).then(|| condition.reason.clone()),
         message: Some(condition.message.clone()).filter(|message| !holds && !message.is_empty()),
-        since: now,
-    };
-    // Cluster API counts a change of any member as a transition.
-    if let Some(known) = known {
-        let unchanged = V1Beta1Parts { since: known.since, ..new.clone() } == known;
-        if unchanged || known.status == new.status {
-            new.since = known.since;
-        }
-    }
-    all.push(new);
-    all.sort_by(|a, b| (a.kind != "Ready", &a.kind).cmp(&(b.kind != "Ready", &b.kind)));
-    *list = all.into_iter().map(T::from_parts).collect();
+        last_transition_time: since,
+    });
+    list.sort_by(|a, b| (a.type_ != "Ready", &a.type_).cmp(&(b.type_ != "Ready", &b.type_)));
 }
 
 /// The v1beta1 condition of a type.
-pub fn get_v1beta1<T: V1Beta1>(list: &[T], kind: &str) -> Option<V1Beta1Parts> {
-    list.iter().map(V1Beta1::parts).find(|parts| parts.kind == kind)
+pub fn get_v1beta1<'a>(list: &'a [V1Beta1Condition], kind: &str) -> Option<&'a V1Beta1Condition> {
+    list.iter().find(|condition| condition.type_ == kind)
 }

@@ -47,19 +47,28 @@ pub struct Informer<K> {
     io: Io,
     scope: Scope,
     labels: Option<String>,
+    optional: bool,
     store: Store<K>,
 }
 
 impl<K: Kind> Informer<K> {
     /// A watch of one kind. For Secrets take `PartialObjectMeta<Secret>` as `K`: only metadata is requested.
     pub fn new(io: &Io, scope: Scope) -> Self {
-        Self { io: io.clone(), scope, labels: None, store: Store::default() }
+        Self { io: io.clone(), scope, labels: None, optional: false, store: Store::default() }
     }
 
     /// Only objects with these labels (a label selector).
     #[must_use]
     pub fn labels(mut self, selector: impl Into<String>) -> Self {
         self.labels = Some(selector.into());
+        self
+    }
+
+    /// A kind of somebody else that may not be installed: then the store is empty and filled, and the watch begins
+    /// when the kind appears. Without this a store stays unfilled, which keeps its readers from acting.
+    #[must_use]
+    pub fn optional(mut self) -> Self {
+        self.optional = true;
         self
     }
 
@@ -72,7 +81,7 @@ impl<K: Kind> Informer<K> {
 
     /// Starts watching until `stop` fires; answers the store at once, still empty.
     pub fn start(self, stop: &CancellationToken) -> Store<K> {
-        let Self { io, scope, labels, store } = self;
+        let Self { io, scope, labels, optional, store } = self;
         io.feed(&ApiResource::erase::<K>(&()), Arc::new(store.clone()));
         let namespaces: Vec<Option<String>> = match scope {
             Scope::All => vec![None],
@@ -80,7 +89,8 @@ impl<K: Kind> Informer<K> {
         };
         let left = Arc::new(std::sync::atomic::AtomicUsize::new(namespaces.len()));
         for namespace in namespaces {
-            let watch = Watch { store: store.clone(), namespace, listed: None, left: left.clone(), done: false };
+            let watch =
+                Watch { store: store.clone(), namespace, optional, listed: None, left: left.clone(), done: false };
             let (client, labels, stop) = (io.client(), labels.clone(), stop.clone());
             tokio::spawn(async move {
                 stop.run_until_cancelled(watch.run(client, labels)).await;
@@ -93,6 +103,7 @@ impl<K: Kind> Informer<K> {
 struct Watch<K> {
     store: Store<K>,
     namespace: Option<String>,
+    optional: bool,
     /// Keys of a running list.
     listed: Option<BTreeSet<Key>>,
     /// Watches of this store whose first list is still open.
@@ -112,6 +123,10 @@ impl<K: Kind> Watch<K> {
         while let Some(event) = stream.next().await {
             match event {
                 Ok(event) => self.on(event),
+                Err(error) if self.optional && not_served(&error) => {
+                    tracing::debug!(kind = %K::kind(&()), "kind is not installed");
+                    self.first_list_done();
+                }
                 Err(error) => tracing::warn!(kind = %K::kind(&()), %error, "watch failed, trying again"),
             }
         }
@@ -158,6 +173,10 @@ impl<K: Kind> Watch<K> {
             }
         }
     }
+}
+
+fn not_served(error: &watcher::Error) -> bool {
+    matches!(error, watcher::Error::InitialListFailed(kube::Error::Api(status)) if status.code == 404)
 }
 
 /// An object as it came: parsed, or its metadata and what is wrong. A dynamic scope lets one type serve watches of

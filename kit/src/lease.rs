@@ -222,18 +222,16 @@ impl Election {
 
     fn write(&self, lease: Option<&Lease>, step: &Step) -> Option<Write> {
         let next = next(lease, step, &self.me, self.timing, Timestamp::now())?;
-        match lease {
+        if let Some(lease) = lease {
             // The resourceVersion decides between two candidates that both saw the lease expire.
-            Some(lease) => diff::object_exact(lease, &next),
-            None => {
-                let metadata = ObjectMeta {
-                    name: Some(self.key.name.clone()),
-                    namespace: Some(self.key.namespace.clone()),
-                    ..ObjectMeta::default()
-                };
-                Some(diff::create(&Lease { metadata, ..next }))
-            }
+            return diff::object_exact(lease, &next);
         }
+        let metadata = ObjectMeta {
+            name: Some(self.key.name.clone()),
+            namespace: Some(self.key.namespace.clone()),
+            ..ObjectMeta::default()
+        };
+        Some(diff::create(&Lease { metadata, ..next }))
     }
 
     /// Gives the lease back, so that a successor need not wait. As client-go: no holder, one second.

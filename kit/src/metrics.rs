@@ -66,7 +66,7 @@ pub(crate) struct Families {
     pub(crate) took: Histograms<ControllerLabels>,
     pub(crate) faults: Family<ReasonLabels, Counter>,
     waiting: Family<ReasonLabels, Gauge>,
-    pub(crate) leader: Family<ControllerLabels, Gauge>,
+    pub(crate) dropped_events: Counter,
 }
 
 fn seconds() -> Histogram {
@@ -132,7 +132,7 @@ impl Families {
             took: Family::new_with_constructor(seconds),
             faults: Family::default(),
             waiting: Family::default(),
-            leader: Family::default(),
+            dropped_events: Counter::default(),
         };
         let f = &families;
         registry.register("workqueue_adds", "Wakes that made a key due", f.adds.clone());
@@ -148,7 +148,11 @@ impl Families {
         registry.register("controller_runtime_reconcile_time_seconds", "How long passes took", f.took.clone());
         registry.register("metal3_pass_faults", "Failed passes by reason", f.faults.clone());
         registry.register("metal3_waiting_keys", "Keys that wait, by reason", f.waiting.clone());
-        registry.register("leader_election_master_status", "1 while this process leads", f.leader.clone());
+        registry.register(
+            "metal3_events_dropped",
+            "Events not published: the queue was full",
+            f.dropped_events.clone(),
+        );
         families
     }
 }

@@ -4,13 +4,12 @@
 //! that repeats (same object, type, reason and message) within [`REPEAT`] raises the count of the first one.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Event, EventSource};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use prometheus_client::metrics::counter::Counter;
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -39,27 +38,22 @@ struct Order {
 #[derive(Debug, Clone)]
 pub struct Recorder {
     queue: mpsc::Sender<Order>,
-    dropped: Arc<AtomicU64>,
+    dropped: Counter,
 }
 
 impl Recorder {
-    /// Starts the publishing task; it ends when all recorders are dropped.
-    pub fn start(io: Io) -> Self {
+    /// Starts the publishing task; it ends when all recorders are dropped. `dropped` counts what found the queue full.
+    pub fn start(io: Io, dropped: Counter) -> Self {
         let (queue, orders) = mpsc::channel(QUEUE);
         tokio::spawn(publish(io, orders));
-        Self { queue, dropped: Arc::default() }
+        Self { queue, dropped }
     }
 
     /// Queues an event of a controller. Never waits.
     pub fn note(&self, component: &'static str, note: Note) {
         if self.queue.try_send(Order { component, note, at: Timestamp::now() }).is_err() {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+            self.dropped.inc();
         }
-    }
-
-    /// How many events were dropped because the queue was full.
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
     }
 }
 

@@ -26,16 +26,17 @@ pub fn add_finalizer<K: Kind>(object: &K, finalizer: &str) -> Write {
     if !names.iter().any(|name| name == finalizer) {
         names.push(finalizer.to_owned());
     }
-    finalizers(object, names)
+    finalizers(object, &names)
 }
 
 /// Removes a finalizer and keeps those of others; comes last.
 pub fn remove_finalizer<K: Kind>(object: &K, finalizer: &str) -> Write {
-    let names = object.meta().finalizers.iter().flatten().filter(|name| *name != finalizer).cloned().collect();
-    finalizers(object, names)
+    let names: Vec<String> =
+        object.meta().finalizers.iter().flatten().filter(|name| *name != finalizer).cloned().collect();
+    finalizers(object, &names)
 }
 
-fn finalizers<K: Kind>(object: &K, names: Vec<String>) -> Write {
+fn finalizers<K: Kind>(object: &K, names: &[String]) -> Write {
     Write::Patch { target: Target::exact(object), body: json!({ "metadata": { "finalizers": names } }) }
 }
 

@@ -32,6 +32,8 @@ pub enum Lane {
 pub enum Outcome {
     /// Only a wake runs the key again.
     Rest,
+    /// Nothing is left to do for the key; a wake may bring it back.
+    Gone,
     /// Again after this time, zero for at once.
     After(Duration),
     /// It failed: again after the key's back-off, which grows.
@@ -126,7 +128,7 @@ impl Queue {
         let item = self.items.get_mut(key)?;
         item.running = false;
         let own = match outcome {
-            Outcome::Rest => {
+            Outcome::Rest | Outcome::Gone => {
                 (item.failures, item.spins) = (0, 0);
                 None
             }

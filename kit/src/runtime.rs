@@ -19,6 +19,7 @@ use crate::notes::Recorder;
 use crate::plans::Book;
 use crate::serve::Health;
 use crate::store::Store;
+use crate::worker;
 
 /// Metadata of Secrets, as the cache has them; content is read live with [`Io::secret`].
 pub type SecretMeta = PartialObjectMeta<Secret>;
@@ -48,6 +49,8 @@ pub struct Context {
     pub hook: Arc<dyn Hook>,
     /// What readiness depends on.
     pub health: Health,
+    /// How workers run unless a family says otherwise (flags fill this).
+    pub workers: worker::Options,
     stores: Arc<Mutex<Stores>>,
 }
 
@@ -61,17 +64,20 @@ impl Context {
     /// A context that always leads, watches everything and injects nothing; change the fields as needed. Must be
     /// called inside a tokio runtime.
     pub fn new(io: Io, shutdown: CancellationToken) -> Self {
+        let metrics = Metrics::default();
+        metrics.register(|registry| io.register(registry));
         Self {
-            recorder: Recorder::start(io.clone()),
+            recorder: Recorder::start(io.clone(), metrics.families.dropped_events.clone()),
             io,
             scope: Scope::All,
             watch_filter: String::new(),
             shutdown,
             leadership: Leadership::always(),
-            metrics: Metrics::default(),
+            metrics,
             plans: Book::default(),
             hook: Arc::new(NoHook),
             health: Health::default(),
+            workers: worker::Options::default(),
             stores: Arc::default(),
         }
     }
@@ -100,12 +106,17 @@ impl Context {
     /// The cache of a kind, in the context's scope. The first caller starts the watch; all share it. Add indexes
     /// with [`Store::index`] at any time.
     pub fn store<K: Kind>(&self) -> Store<K> {
-        self.labelled(None)
+        self.shared(None, false)
+    }
+
+    /// As [`Context::store`], for a kind of somebody else that may not be installed.
+    pub fn optional_store<K: Kind>(&self) -> Store<K> {
+        self.shared(None, true)
     }
 
     /// The cache of the objects of a kind that match a label selector.
     pub fn store_of<K: Kind>(&self, selector: &str) -> Store<K> {
-        self.labelled(Some(selector.to_owned()))
+        self.shared(Some(selector.to_owned()), false)
     }
 
     /// The cache of the metadata of Secrets with these labels.
@@ -113,7 +124,7 @@ impl Context {
         self.store_of(selector)
     }
 
-    fn labelled<K: Kind>(&self, labels: Option<String>) -> Store<K> {
+    fn shared<K: Kind>(&self, labels: Option<String>, optional: bool) -> Store<K> {
         let mut stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
         let id = (TypeId::of::<K>(), labels.clone());
         if let Some(known) = stores.get(&id).and_then(|store| store.downcast_ref::<Store<K>>()) {
@@ -122,6 +133,9 @@ impl Context {
         let mut informer = Informer::new(&self.io, self.scope.clone());
         if let Some(labels) = labels {
             informer = informer.labels(labels);
+        }
+        if optional {
+            informer = informer.optional();
         }
         let store = informer.start(&self.shutdown);
         stores.insert(id, Box::new(store.clone()));

@@ -40,9 +40,12 @@ struct Entry<K> {
     own: Option<Instant>,
 }
 
+/// The keys under each value of an index.
+type Entries = BTreeMap<String, BTreeSet<Key>>;
+
 struct Inner<K> {
     objects: BTreeMap<Key, Entry<K>>,
-    indexes: BTreeMap<&'static str, (IndexFn<K>, BTreeMap<String, BTreeSet<Key>>)>,
+    indexes: BTreeMap<&'static str, (IndexFn<K>, Entries)>,
     subscribers: Vec<Subscriber<K>>,
     unreadable: BTreeMap<Key, String>,
     /// Objects that we deleted ourselves: late watch events of that uid do not bring them back.
@@ -99,7 +102,7 @@ impl<K: Kind> Store<K> {
         {
             let mut inner = self.write();
             if !inner.indexes.contains_key(name) {
-                let mut entries: BTreeMap<String, BTreeSet<Key>> = BTreeMap::new();
+                let mut entries = Entries::new();
                 for (key, entry) in &inner.objects {
                     for value in values(&entry.object) {
                         entries.entry(value).or_default().insert(key.clone());
@@ -255,13 +258,12 @@ impl<K: Kind> Store<K> {
                         known.own = None;
                         return;
                     }
-                    (Newer::Same, Some(_)) => return,
+                    (Newer::Same | Newer::Known, Some(_)) => return,
                     (Newer::Known, None) if fresh(known.own) => return,
-                    (Newer::Known, Some(_)) => return,
                     (Newer::Known, None) | (Newer::Given, _) => {}
                 }
             }
-            insert(&mut inner, key, Entry { object: Arc::new(object), own })
+            insert(&mut inner, &key, Entry { object: Arc::new(object), own })
         };
         self.tell(Some(change));
     }
@@ -309,10 +311,10 @@ struct Change<K> {
     new: Option<Arc<K>>,
 }
 
-fn insert<K: Kind>(inner: &mut Inner<K>, key: Key, entry: Entry<K>) -> Change<K> {
+fn insert<K: Kind>(inner: &mut Inner<K>, key: &Key, entry: Entry<K>) -> Change<K> {
     let new = entry.object.clone();
     let old = inner.objects.insert(key.clone(), entry).map(|entry| entry.object);
-    reindex(inner, &key, old.as_deref(), Some(&new));
+    reindex(inner, key, old.as_deref(), Some(&new));
     Change { old, new: Some(new) }
 }
 

@@ -84,7 +84,7 @@ impl Registration {
     #[must_use]
     pub fn bell(mut self, bell: &Bell) -> Self {
         let bell = bell.clone();
-        self.sources.push(Box::new(move |sink| bell.connect(sink)));
+        self.sources.push(Box::new(move |sink| bell.connect(&sink)));
         self
     }
 }
@@ -131,7 +131,7 @@ impl Bell {
         }
     }
 
-    fn connect(&self, sink: Sink) {
+    fn connect(&self, sink: &Sink) {
         let missed = {
             let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
             inner.0.push(sink.clone());

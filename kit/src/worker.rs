@@ -22,6 +22,8 @@ use crate::wakes::{Registration, Sink};
 
 /// A pass that waits for a newer cache is tried again after this, should the watch stay silent.
 const STALE_RECHECK: Duration = Duration::from_secs(1);
+/// The depth of the queue is counted at most this often: counting walks over all due keys.
+const MEASURE: Duration = Duration::from_millis(500);
 /// Passes that still run at shutdown get this long.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -158,18 +160,22 @@ impl<C: Controller> Worker<C> {
 
     async fn dispatch(&self, running: &mut JoinSet<()>) {
         let queue_label = metrics::queue(self.shared.name);
+        let mut measured = Duration::ZERO;
         loop {
+            while running.try_join_next().is_some() {}
             while running.len() < self.options.concurrency {
                 let now = self.shared.now();
                 let Some(due) = self.shared.queue().pop(now) else { break };
                 self.shared.families.queued.get_or_create(&queue_label).observe(due.waited.as_secs_f64());
                 self.start(running, due);
             }
-            let (depth, wake) = {
-                let queue = self.shared.queue();
-                (queue.depth(self.shared.now()), queue.next_wake())
-            };
-            self.shared.families.depth.get_or_create(&queue_label).set(depth as i64);
+            let now = self.shared.now();
+            if now >= measured + MEASURE {
+                measured = now;
+                let depth = self.shared.queue().depth(now);
+                self.shared.families.depth.get_or_create(&queue_label).set(depth as i64);
+            }
+            let wake = self.shared.queue().next_wake();
             let full = running.len() >= self.options.concurrency;
             let timer = async {
                 match wake {
@@ -248,9 +254,9 @@ impl<C: Controller> Job<C> {
 
     fn judge(&self, due: &Due, ended: Ended) -> Outcome {
         let (result, outcome) = match ended {
-            Ended::Gone => ("success", Outcome::Rest),
+            Ended::Gone | Ended::Fine(Next::Gone) => ("success", Outcome::Gone),
             Ended::Stale => ("requeue_after", Outcome::After(STALE_RECHECK)),
-            Ended::Fine(Next::Rest | Next::Changed(_) | Next::Gone) => ("success", Outcome::Rest),
+            Ended::Fine(Next::Rest | Next::Changed(_)) => ("success", Outcome::Rest),
             Ended::Fine(Next::Now) => ("requeue", Outcome::After(Duration::ZERO)),
             Ended::Fine(Next::After(delay, _)) => ("requeue_after", Outcome::After(delay)),
             Ended::Failed(fault, next) => self.failed(due, &fault, &next),

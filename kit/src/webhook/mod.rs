@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use api::validation::Violations;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
@@ -27,27 +28,11 @@ use crate::diff;
 /// Largest request body: a conversion of a long list may have many MiB.
 const BODY_LIMIT: usize = 32 << 20;
 
-/// A broken rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Violation {
-    /// Path of the field, e.g. `spec.pools[0].start`.
-    pub field: String,
-    /// What is wrong with it, and what would be right.
-    pub message: String,
-}
-
-impl Violation {
-    /// A broken rule.
-    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: field.into(), message: message.into() }
-    }
-}
-
 /// The answer of a check: allowed when nothing is violated. All violations are told at once.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Verdict {
     /// Broken rules.
-    pub violations: Vec<Violation>,
+    pub violations: Violations,
     /// Shown to the user by kubectl; does not refuse.
     pub warnings: Vec<String>,
 }
@@ -59,7 +44,9 @@ impl Verdict {
     }
     /// Refused for one reason.
     pub fn denied(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { violations: vec![Violation::new(field, message)], warnings: Vec::new() }
+        let mut violations = Violations::new();
+        violations.invalid(field, message);
+        violations.into()
     }
     /// Adds a warning.
     #[must_use]
@@ -70,14 +57,14 @@ impl Verdict {
     /// Both verdicts together.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
-        self.violations.extend(other.violations);
+        self.violations.append(other.violations);
         self.warnings.extend(other.warnings);
         self
     }
 }
 
-impl From<Vec<Violation>> for Verdict {
-    fn from(violations: Vec<Violation>) -> Self {
+impl From<Violations> for Verdict {
+    fn from(violations: Violations) -> Self {
         Self { violations, warnings: Vec::new() }
     }
 }

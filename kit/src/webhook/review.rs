@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use api::validation::{Kind as Rule, Violation, Violations};
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -9,7 +10,7 @@ use k8s_openapi::ByteString;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::{Check, Convert, Verdict, Violation};
+use super::{Check, Convert, Verdict};
 use crate::Kind;
 
 /// What the API server asks about.
@@ -37,8 +38,8 @@ pub struct Answer {
 }
 
 /// Reads an object; the error names the field.
-pub fn parse<T: DeserializeOwned>(value: &Value) -> Result<T, Violation> {
-    serde_json::from_value(value.clone()).map_err(|error| Violation::new(path_of::<T>(value), error.to_string()))
+pub fn parse<T: DeserializeOwned>(value: &Value) -> Result<T, Verdict> {
+    serde_json::from_value(value.clone()).map_err(|error| Verdict::denied(path_of::<T>(value), error.to_string()))
 }
 
 /// The deepest path at which the object cannot be read: members are taken away one by one until it parses.
@@ -61,7 +62,7 @@ fn path_of<T: DeserializeOwned>(value: &Value) -> String {
 }
 
 fn pointer(path: &[String]) -> String {
-    path.iter().map(|name| format!("/{}", escape(name))).collect()
+    path.iter().fold(String::new(), |pointer, name| pointer + "/" + &escape(name))
 }
 
 fn escape(name: &str) -> String {
@@ -71,14 +72,11 @@ fn escape(name: &str) -> String {
 /// Asks a check. What is being deleted is not held up by its own state: an update of an object in deletion is
 /// checked only when its spec changes, so that finalizers can always be removed.
 pub fn validate<T: Kind>(request: &Request, check: &impl Check<T>) -> Answer {
-    let verdict = match verdict(request, check) {
-        Ok(verdict) => verdict,
-        Err(violation) => Verdict { violations: vec![violation], warnings: Vec::new() },
-    };
+    let verdict = verdict(request, check).unwrap_or_else(|unreadable| unreadable);
     Answer { verdict, patch: Vec::new() }
 }
 
-fn verdict<T: Kind>(request: &Request, check: &impl Check<T>) -> Result<Verdict, Violation> {
+fn verdict<T: Kind>(request: &Request, check: &impl Check<T>) -> Result<Verdict, Verdict> {
     match request.operation.as_str() {
         "CREATE" => Ok(check.create(&parse(&request.object)?)),
         "UPDATE" => {
@@ -100,7 +98,7 @@ fn verdict<T: Kind>(request: &Request, check: &impl Check<T>) -> Result<Verdict,
 }
 
 /// Asks a defaulter, which answers with a merge patch.
-pub fn default(request: &Request, fill: impl Fn(&Value) -> Result<Option<Value>, Violation>) -> Answer {
+pub fn default(request: &Request, fill: impl Fn(&Value) -> Result<Option<Value>, Verdict>) -> Answer {
     if request.object.is_null() {
         return Answer::default();
     }
@@ -114,7 +112,7 @@ pub fn default(request: &Request, fill: impl Fn(&Value) -> Result<Option<Value>,
             json_patch(&request.object, &after, "", &mut operations);
             Answer { verdict: Verdict::allowed(), patch: operations }
         }
-        Err(violation) => Answer { verdict: vec![violation].into(), patch: Vec::new() },
+        Err(verdict) => Answer { verdict, patch: Vec::new() },
     }
 }
 
@@ -193,7 +191,7 @@ pub(super) fn admission(body: &[u8], handler: &(dyn Fn(&Request) -> Answer + Sen
 }
 
 /// The failure status of a refusal, as the API server itself words an invalid object.
-fn refusal(request: &Request, violations: &[Violation]) -> Value {
+fn refusal(request: &Request, violations: &Violations) -> Value {
     let line = |violation: &Violation| {
         if violation.field.is_empty() {
             violation.message.clone()
@@ -205,7 +203,7 @@ fn refusal(request: &Request, violations: &[Violation]) -> Value {
     let list = if lines.len() == 1 { lines.join("") } else { format!("[{}]", lines.join(", ")) };
     let causes: Vec<Value> = violations
         .iter()
-        .map(|violation| json!({ "reason": "FieldValueInvalid", "field": violation.field, "message": violation.message }))
+        .map(|violation| json!({ "reason": cause(violation.kind), "field": violation.field, "message": violation.message }))
         .collect();
     json!({
         "status": "Failure",
@@ -214,6 +212,15 @@ fn refusal(request: &Request, violations: &[Violation]) -> Value {
         "message": format!("{} \"{}\" is invalid: {list}", request.kind, request.name),
         "details": { "name": request.name, "causes": causes },
     })
+}
+
+fn cause(rule: Rule) -> &'static str {
+    match rule {
+        Rule::Invalid => "FieldValueInvalid",
+        Rule::Required => "FieldValueRequired",
+        Rule::Forbidden => "FieldValueForbidden",
+        Rule::Duplicate => "FieldValueDuplicate",
+    }
 }
 
 fn refuse(message: &str) -> Response {

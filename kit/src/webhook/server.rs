@@ -72,10 +72,10 @@ pub async fn serve(options: Options, hooks: Hooks, stop: CancellationToken) -> R
         })
     };
     let server = axum_server::from_tcp_rustls(listener, config)?.handle(handle);
-    let served = server.serve(hooks.router().into_make_service()).await;
+    let ended = server.serve(hooks.router().into_make_service()).await;
     reload.abort();
     closer.abort();
-    Ok(served?)
+    Ok(ended?)
 }
 
 /// Listens on both families, or on IPv4 alone where there is no IPv6.
