@@ -100,3 +100,6 @@ fn object_patch<K: Kind>(before: &K, after: &K) -> Option<Value> {
     }
     (!patch.is_empty()).then_some(Value::Object(patch))
 }
+
+#[cfg(test)]
+mod tests;

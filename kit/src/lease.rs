@@ -253,3 +253,6 @@ impl Election {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

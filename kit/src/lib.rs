@@ -38,6 +38,8 @@ pub mod runtime;
 pub mod serve;
 pub mod store;
 pub mod telemetry;
+#[cfg(test)]
+mod testing;
 pub mod wakes;
 pub mod webhook;
 pub mod worker;

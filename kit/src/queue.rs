@@ -208,3 +208,6 @@ pub fn jitter(key: &Key, salt: u32, pause: Duration) -> Duration {
     let share = (hash >> 32) as f64 / f64::from(u32::MAX);
     pause.mul_f64(0.9 + 0.2 * share)
 }
+
+#[cfg(test)]
+mod tests;

@@ -396,3 +396,6 @@ fn trim<K: Kind>(object: &mut K) {
         annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
     }
 }
+
+#[cfg(test)]
+mod tests;
