@@ -16,22 +16,32 @@
 //! need root. Nothing blocks for a fixed time: every wait polls with a deadline and names what it waits for.
 
 pub mod apt;
+pub mod assets;
 pub mod bench;
+pub mod bmc;
+pub mod boot;
 pub mod by_url;
 pub mod cache;
 pub mod clusterctl;
 pub mod command;
+pub mod debian;
+pub mod files;
 pub mod fixture;
 pub mod gobuild;
 pub mod host;
+pub mod ironic;
 pub mod level_a;
 pub mod level_b;
+pub mod level_m;
 pub mod manager;
 pub mod manifests;
+pub mod net;
+pub mod node_image;
+pub mod oci;
 pub mod pki;
 pub mod process;
+pub mod ramdisk;
 pub mod versions;
 pub mod wait;
 
 pub use bench::Bench;
-pub mod bmc;

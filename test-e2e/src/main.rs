@@ -1,17 +1,19 @@
 //! The command line of the bench; see `bench help`.
 
 use std::io::Read as _;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use test_e2e::bench::{DEFAULT, run_root};
+use test_e2e::bmc::spec::Firmware;
 use test_e2e::cache::Cache;
 use test_e2e::host::{netns_path, run_in};
 use test_e2e::level_a::ControlPlane;
 use test_e2e::wait::until;
-use test_e2e::{Bench, level_a, level_b};
+use test_e2e::{Bench, bmc, files, level_a, level_b, level_m};
 
 /// Starts, shows and removes the test bench.
 #[derive(Debug, Parser)]
@@ -32,6 +34,22 @@ enum Command {
     Status(Which),
     /// Stops every bench and removes run folders and cache.
     Clean,
+    /// The management controllers of the emulated machines in a fleet file; part of `up`.
+    #[command(hide = true)]
+    Bmc {
+        /// The fleet file.
+        fleet: PathBuf,
+    },
+    /// The file server of the provisioning network; part of `up`.
+    #[command(hide = true)]
+    Files {
+        /// The folder to serve.
+        #[arg(long)]
+        root: PathBuf,
+        /// Address and port.
+        #[arg(long)]
+        listen: SocketAddr,
+    },
     /// Waits until its standard input closes, then stops everything of a bench: put beside a test by the test itself.
     #[command(hide = true)]
     Guard {
@@ -69,6 +87,15 @@ struct Up {
     /// Stay until the standard input ends (Ctrl-D), then stop everything.
     #[arg(long)]
     wait: bool,
+    /// Level M: number of machines that boot by BIOS.
+    #[arg(long, default_value_t = 2)]
+    bios: usize,
+    /// Level M: number of machines that boot by UEFI.
+    #[arg(long, default_value_t = 0)]
+    uefi: usize,
+    /// Level M: no node images, for tests that never deploy one.
+    #[arg(long)]
+    no_images: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -77,15 +104,21 @@ enum Level {
     A,
     /// And Cluster API with its kubeadm providers.
     B,
+    /// Emulated machines with a real Ironic in a network namespace (needs root); no API server.
+    M,
 }
 
 fn main() -> Result<()> {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     match Arguments::parse().command {
         Command::Tools => tools(),
+        Command::Up(up) if up.level == Level::M => machines(&up),
         Command::Up(up) => start(&up),
+        Command::Bmc { fleet } => run_in(None, async || bmc::serve(&fleet).await),
+        Command::Files { root, listen } => run_in(None, async || files::serve(root.clone(), listen).await),
         Command::Down(which) => {
             let bench = Bench::open(&which.name)?;
-            run_in(None, async || bench.processes().stop_all().await)
+            run_in(None, async || level_m::down(&bench).await)
         }
         Command::Status(which) => status(&which.name),
         Command::Clean => clean(),
@@ -99,6 +132,25 @@ fn tools() -> Result<()> {
         let cache = Cache::open()?;
         level_a::prepare(&cache).await?;
         level_b::prepare(&cache).await?;
+        Ok(())
+    })
+}
+
+fn machines(up: &Up) -> Result<()> {
+    let firmware = std::iter::repeat_n(Firmware::Bios, up.bios).chain(std::iter::repeat_n(Firmware::Uefi, up.uefi));
+    let mut options = level_m::Options { machines: firmware.collect(), ..level_m::Options::default() };
+    if up.no_images {
+        options.images.clear();
+    }
+    run_in(None, async || {
+        level_m::prepare(&Cache::open()?, &options).await?;
+        let bench = Bench::fresh(&up.which.name).await?;
+        let (description, _) = level_m::start(&bench, &options).await?;
+        println!("{}", serde_json::to_string_pretty(&description)?);
+        if up.wait {
+            tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await??;
+            level_m::down(&bench).await?;
+        }
         Ok(())
     })
 }
