@@ -3,6 +3,7 @@
 //! [`v1beta2`] is stored and is what controllers use. [`v1beta1`] is served for manifests of earlier years and
 //! converted on the way in and out.
 
+pub mod convert;
 mod crd;
 pub mod v1beta1;
 pub mod v1beta2;
