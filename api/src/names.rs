@@ -151,6 +151,8 @@ pub mod label {
     pub const DATA_NAME: &str = "infrastructure.cluster.x-k8s.io/data-name";
     /// On an IPClaim whose name is made from the host's: the pool.
     pub const POOL_NAME: &str = "infrastructure.cluster.x-k8s.io/pool-name";
+    /// Cluster API: on a Machine, the MachineDeployment that it belongs to.
+    pub const CAPI_DEPLOYMENT_NAME: &str = "cluster.x-k8s.io/deployment-name";
     /// On a Node: the uid of its host.
     pub const NODE_HOST_UID: &str = "metal3.io/uuid";
     /// Prefix of the labels on hosts that match a HardwareClassification; the profile's name follows.

@@ -1,0 +1,284 @@
+//! Which Node of the workload cluster is a machine's, and what ties them together: the providerID. Pure.
+
+use std::collections::BTreeSet;
+
+use kit::pass::Why;
+
+use crate::remote::{NodeSeen, NodeWrite};
+
+/// Scheme of provider IDs.
+pub const SCHEME: &str = "metal3://";
+/// Node label that carries the uid of the host, set by a kubelet argument.
+pub const UUID_LABEL: &str = "metal3.io/uuid";
+/// Node label that carries the host name, set by every kubelet.
+pub const HOSTNAME_LABEL: &str = "kubernetes.io/hostname";
+
+/// The provider ID of a machine: `metal3://<namespace>/<host>/<machine>`.
+pub fn provider_id(namespace: &str, host: &str, machine: &str) -> String {
+    format!("{SCHEME}{namespace}/{host}/{machine}")
+}
+
+/// What is known of the machine when its Node is looked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Wanted {
+    /// Namespace of machine and host.
+    pub namespace: String,
+    /// Name of the host.
+    pub host: String,
+    /// Name of the Metal3Machine.
+    pub machine: String,
+    /// Uid of the host; it differs from the Node's label after a move to another management cluster.
+    pub host_uid: String,
+    /// The provider ID that the Metal3Machine has already.
+    pub current: Option<String>,
+    /// Host names under which the Node may be found when nothing else matches. Empty where the bootstrap provider
+    /// sets the label, so that a machine is never tied to a Node of the same name by chance.
+    pub hostnames: BTreeSet<String>,
+    /// Whether an external cloud provider writes the Node's provider ID.
+    pub cloud_provider: bool,
+}
+
+impl Wanted {
+    /// The ID in today's format.
+    pub fn id(&self) -> String {
+        provider_id(&self.namespace, &self.host, &self.machine)
+    }
+    /// The ID in the format of releases before 1.14, which running Nodes may still carry: `metal3://<host uid>`.
+    fn legacy(&self) -> String {
+        format!("{SCHEME}{}", self.host_uid)
+    }
+    /// All IDs that name this machine, the one in use first.
+    fn ids(&self) -> Vec<String> {
+        let mut ids: Vec<String> = self.current.iter().cloned().collect();
+        for id in [self.id(), self.legacy()] {
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        ids
+    }
+    /// Whether an ID names this host but an earlier machine on it.
+    fn earlier(&self, id: &str) -> bool {
+        let prefix = format!("{SCHEME}{}/{}/", self.namespace, self.host);
+        id.starts_with(&prefix) && id != self.id()
+    }
+}
+
+/// The outcome of looking for a machine's Node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NodeMatch {
+    /// The Node carries the machine's ID.
+    Linked {
+        /// Node name.
+        node: String,
+        /// The ID that it carries.
+        id: String,
+    },
+    /// The Node was found and needs the ID.
+    Write(NodeWrite),
+    /// Not there yet, or not unambiguous.
+    Wait(Why),
+}
+
+/// Finds the Node of a machine among all Nodes of its cluster.
+pub fn find(wanted: &Wanted, nodes: &[NodeSeen]) -> NodeMatch {
+    let ids = wanted.ids();
+    let carrying =
+        |id: &String| -> Vec<&NodeSeen> { nodes.iter().filter(|n| n.provider_id.as_ref() == Some(id)).collect() };
+    for id in &ids {
+        match carrying(id).as_slice() {
+            [] => {}
+            [node] => return NodeMatch::Linked { node: node.name.clone(), id: id.clone() },
+            several => {
+                let text = format!(
+                    "nodes {} all carry the provider ID {id}; delete those that are not this machine",
+                    names(several)
+                );
+                return NodeMatch::Wait(Why::new("DuplicateProviderID", text));
+            }
+        }
+    }
+    let labelled: Vec<&NodeSeen> =
+        nodes.iter().filter(|node| node.labels.get(UUID_LABEL) == Some(&wanted.host_uid)).collect();
+    match labelled.as_slice() {
+        [] => by_hostname(wanted, nodes),
+        [node] => tie(wanted, node),
+        several => {
+            let text = format!(
+                "nodes {} all have the label {UUID_LABEL}={}; delete those that are not this machine",
+                names(several),
+                wanted.host_uid
+            );
+            NodeMatch::Wait(Why::new("SeveralNodesForHost", text))
+        }
+    }
+}
+
+fn by_hostname(wanted: &Wanted, nodes: &[NodeSeen]) -> NodeMatch {
+    let is_named =
+        |node: &&NodeSeen| node.labels.get(HOSTNAME_LABEL).is_some_and(|name| wanted.hostnames.contains(name));
+    let named: Vec<&NodeSeen> = nodes.iter().filter(is_named).collect();
+    match named.as_slice() {
+        [node] => tie(wanted, node),
+        [] => NodeMatch::Wait(absent(wanted, nodes)),
+        several => NodeMatch::Wait(Why::new(
+            "SeveralNodesForHost",
+            format!("nodes {} all have the host name of this machine", names(several)),
+        )),
+    }
+}
+
+/// A Node that belongs to the host: it gets the ID, unless it carries another or an external provider writes it.
+fn tie(wanted: &Wanted, node: &NodeSeen) -> NodeMatch {
+    match &node.provider_id {
+        None if wanted.cloud_provider => {
+            let text = format!(
+                "node {} has no provider ID yet; the external cloud provider of the cluster sets it",
+                node.name
+            );
+            NodeMatch::Wait(Why::new("WaitingForCloudProvider", text))
+        }
+        None => {
+            let id = wanted.current.clone().unwrap_or_else(|| wanted.id());
+            NodeMatch::Write(NodeWrite::ProviderId { node: node.name.clone(), uid: node.uid.clone(), id })
+        }
+        Some(id) if wanted.earlier(id) => NodeMatch::Wait(earlier(&node.name, id)),
+        Some(id) => {
+            let text = format!(
+                "node {} carries the provider ID {id}, which is not one of this provider's; remove the kubelet argument that sets it",
+                node.name
+            );
+            NodeMatch::Wait(Why::new("ForeignProviderID", text))
+        }
+    }
+}
+
+/// Why no Node was found; a Node left by the machine that had the host before explains most of it.
+fn absent(wanted: &Wanted, nodes: &[NodeSeen]) -> Why {
+    let left =
+        nodes.iter().find_map(|node| node.provider_id.as_deref().filter(|id| wanted.earlier(id)).map(|id| (node, id)));
+    match left {
+        Some((node, id)) => earlier(&node.name, id),
+        None => {
+            let text = format!(
+                "no node with provider ID {} or label {UUID_LABEL}={} has joined; the machine is booting its image, or its bootstrap failed (see its console)",
+                wanted.id(),
+                wanted.host_uid
+            );
+            Why::new("WaitingForNode", text)
+        }
+    }
+}
+
+fn earlier(node: &str, id: &str) -> Why {
+    Why::new(
+        "NodeOfEarlierMachine",
+        format!("node {node} still carries {id} of the machine that used this host before; delete that node"),
+    )
+}
+
+fn names(nodes: &[&NodeSeen]) -> String {
+    nodes.iter().map(|node| node.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(name: &str, id: Option<&str>, uuid: Option<&str>) -> NodeSeen {
+        let mut labels = std::collections::BTreeMap::from([(HOSTNAME_LABEL.to_owned(), name.to_owned())]);
+        if let Some(uuid) = uuid {
+            labels.insert(UUID_LABEL.to_owned(), uuid.to_owned());
+        }
+        NodeSeen { name: name.to_owned(), uid: format!("uid-{name}"), provider_id: id.map(str::to_owned), labels }
+    }
+
+    fn wanted() -> Wanted {
+        Wanted {
+            namespace: "ns".into(),
+            host: "h".into(),
+            machine: "m".into(),
+            host_uid: "u".into(),
+            ..Wanted::default()
+        }
+    }
+
+    /// Short form of an outcome.
+    fn seen(wanted: &Wanted, nodes: &[NodeSeen]) -> String {
+        match find(wanted, nodes) {
+            NodeMatch::Linked { node, id } => format!("linked {node} {id}"),
+            NodeMatch::Write(NodeWrite::ProviderId { node, uid, id }) => format!("write {node} {uid} {id}"),
+            NodeMatch::Write(other) => format!("{other:?}"),
+            NodeMatch::Wait(why) => why.reason.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_node_is_found_by_id_then_label_then_host_name() {
+        let plain = wanted();
+        let migrated = Wanted { host_uid: "new".into(), ..wanted() };
+        let ours = "metal3://ns/h/m";
+        let by_name = Wanted { hostnames: BTreeSet::from(["n1".to_owned()]), ..wanted() };
+        let cloud = Wanted { cloud_provider: true, ..wanted() };
+        let has_legacy = Wanted { current: Some("metal3://u".into()), ..wanted() };
+        let moved = Wanted { host_uid: "new".into(), current: Some("metal3://old".into()), ..wanted() };
+        let table: Vec<(&str, &Wanted, Vec<NodeSeen>, &str)> = vec![
+            ("nothing", &plain, vec![], "WaitingForNode"),
+            ("others only", &plain, vec![node("x", Some("metal3://ns/x/y"), Some("v"))], "WaitingForNode"),
+            ("by id", &plain, vec![node("n1", Some(ours), None)], "linked n1 metal3://ns/h/m"),
+            ("by legacy id", &plain, vec![node("n1", Some("metal3://u"), None)], "linked n1 metal3://u"),
+            ("after a move", &moved, vec![node("n1", Some("metal3://old"), Some("old"))], "linked n1 metal3://old"),
+            (
+                "new id, label of before the move",
+                &migrated,
+                vec![node("n1", Some(ours), Some("old"))],
+                "linked n1 metal3://ns/h/m",
+            ),
+            ("by label", &plain, vec![node("n1", None, Some("u"))], "write n1 uid-n1 metal3://ns/h/m"),
+            (
+                "by label, machine has a legacy id",
+                &has_legacy,
+                vec![node("n1", None, Some("u"))],
+                "write n1 uid-n1 metal3://u",
+            ),
+            ("foreign id", &plain, vec![node("n1", Some("aws:///x"), Some("u"))], "ForeignProviderID"),
+            (
+                "left by an earlier machine",
+                &plain,
+                vec![node("n1", Some("metal3://ns/h/old"), None)],
+                "NodeOfEarlierMachine",
+            ),
+            (
+                "earlier, labelled",
+                &plain,
+                vec![node("n1", Some("metal3://ns/h/old"), Some("u"))],
+                "NodeOfEarlierMachine",
+            ),
+            ("host with a longer name", &plain, vec![node("n1", Some("metal3://ns/h2/m"), None)], "WaitingForNode"),
+            (
+                "two of one id",
+                &plain,
+                vec![node("n1", Some(ours), None), node("n2", Some(ours), None)],
+                "DuplicateProviderID",
+            ),
+            (
+                "two labelled",
+                &plain,
+                vec![node("n1", None, Some("u")), node("n2", None, Some("u"))],
+                "SeveralNodesForHost",
+            ),
+            ("host name not asked for", &plain, vec![node("n1", None, None)], "WaitingForNode"),
+            ("by host name", &by_name, vec![node("n1", None, None)], "write n1 uid-n1 metal3://ns/h/m"),
+            ("cloud provider has not written", &cloud, vec![node("n1", None, Some("u"))], "WaitingForCloudProvider"),
+            (
+                "cloud provider has written",
+                &cloud,
+                vec![node("n1", Some(ours), Some("u"))],
+                "linked n1 metal3://ns/h/m",
+            ),
+        ];
+        for (case, wanted, nodes, expected) in table {
+            assert_eq!(seen(wanted, &nodes), expected, "{case}");
+        }
+    }
+}
