@@ -8,6 +8,5 @@
 //! | [`machine`] | Machine, Cluster, hosts, data, Nodes | host claim and spec, Metal3DataClaim, providerID of Node and Metal3Machine |
 //! | [`remote`] | `<cluster>-kubeconfig` Secrets | Nodes of workload clusters |
 
-pub(crate) mod conditions;
 pub mod machine;
 pub mod remote;

@@ -17,7 +17,6 @@ use kit::pass::{Class, Done, Fault, Why, Write};
 
 use super::data::Secrets;
 use super::view::View;
-use crate::conditions as both;
 
 /// The machine has a host.
 pub const ASSOCIATED: &str = "AssociateBareMetalHost";
@@ -157,11 +156,7 @@ fn set(status: &mut Metal3MachineStatus, before: &Metal3Machine, condition: &Con
     let Some(kind) = old_type(condition.kind) else { return };
     let old = status.deprecated.get_or_insert_default().v1beta1.get_or_insert_default();
     let condition = Condition { kind, reason: old_reason(&condition.reason).to_owned(), ..condition.clone() };
-    set_old(&mut old.conditions, &condition, view);
-}
-
-fn set_old(list: &mut Vec<V1Beta1Condition>, condition: &Condition, view: &View) {
-    both::set_v1beta1(list, condition, view.now);
+    conditions::set_v1beta1(&mut old.conditions, &condition, view.now);
 }
 
 /// The name of a condition in the first generation, where it has one.
