@@ -7,6 +7,7 @@
 //! [`HostClaim`] takes a host for somebody who may not see it; a [`HardwareClassification`] labels hosts.
 
 pub mod bare_metal_host;
+pub mod bmc_address;
 pub mod bmc_event_subscription;
 pub mod data_image;
 pub mod firmware_components;
