@@ -66,8 +66,11 @@ async fn perform(poll: &Poll, call: &HostCall) -> Result<Answer, Failed> {
             }
             move_node(poll, node, &ProvisionChange::clean(steps.clone())).await
         }
-        HostCall::Deploy { node, seen, configdrive, steps } => {
+        HostCall::Deploy { node, seen, patch, configdrive, steps } => {
             guard(client, node, seen).await?;
+            if !patch.is_empty() {
+                client.patch_node(node, patch).await?;
+            }
             let failures = client.validate_node(node).await?.failures(&["boot", "deploy"]);
             if !failures.is_empty() {
                 let text = format!("host validation error: {}", failures.join("; "));

@@ -68,12 +68,15 @@ pub enum HostCall {
         /// The steps, in order.
         steps: Vec<Step>,
     },
-    /// Validates the node and deploys it. Guarded like [`HostCall::Provision`].
+    /// Writes what to deploy into the node, validates it and deploys. Guarded like [`HostCall::Provision`].
     Deploy {
         /// Node id.
         node: String,
         /// The state the decision was made on.
         seen: ProvisionState,
+        /// What to deploy, see [`crate::node::instance::patch`]. In the same call because Ironic masks secrets in it,
+        /// so that nobody can see whether they are the right ones.
+        patch: Patch,
         /// What the instance finds on its config drive; `None` for a live ISO.
         configdrive: Option<Box<ConfigDrive>>,
         /// Custom steps; empty for Ironic's own.

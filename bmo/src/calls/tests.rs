@@ -21,6 +21,7 @@ fn debug_shows_no_secrets() {
         HostCall::Deploy {
             node: "n".into(),
             seen: ProvisionState::Available,
+            patch: Patch::new(),
             configdrive: Some(Box::new(drive)),
             steps: Vec::new(),
         },
