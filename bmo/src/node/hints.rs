@@ -42,27 +42,23 @@ mod tests {
         set(&mut hints);
         Value::Object(root_device(Some(&hints)))
     }
-    fn some(text: &str) -> Option<String> {
-        Some(text.to_owned())
-    }
-
     #[test]
     fn each_hint_has_its_key_and_operator() {
         assert_eq!(Value::Object(root_device(None)), json!({}));
         assert_eq!(one(|_| ()), json!({}));
-        assert_eq!(one(|h| h.device_name = some("/dev/sda")), json!({"name": "s== /dev/sda"}));
+        assert_eq!(one(|h| h.device_name = Some("/dev/sda".into())), json!({"name": "s== /dev/sda"}));
         let path = "/dev/disk/by-path/pci-0000:00:1f.2-ata-1";
-        assert_eq!(one(|h| h.device_name = some(path)), json!({"by_path": format!("s== {path}")}));
-        assert_eq!(one(|h| h.device_name = some("/dev/disk/by-id/x")), json!({"name": "s== /dev/disk/by-id/x"}));
-        assert_eq!(one(|h| h.hctl = some("0:2:0:0")), json!({"hctl": "s== 0:2:0:0"}));
-        assert_eq!(one(|h| h.model = some("PERC H7")), json!({"model": "<in> PERC H7"}));
-        assert_eq!(one(|h| h.vendor = some("DELL")), json!({"vendor": "<in> DELL"}));
-        assert_eq!(one(|h| h.serial_number = some("S1")), json!({"serial": "s== S1"}));
+        assert_eq!(one(|h| h.device_name = Some(path.into())), json!({"by_path": format!("s== {path}")}));
+        assert_eq!(one(|h| h.device_name = Some("/dev/disk/by-id/x".into())), json!({"name": "s== /dev/disk/by-id/x"}));
+        assert_eq!(one(|h| h.hctl = Some("0:2:0:0".into())), json!({"hctl": "s== 0:2:0:0"}));
+        assert_eq!(one(|h| h.model = Some("PERC H7".into())), json!({"model": "<in> PERC H7"}));
+        assert_eq!(one(|h| h.vendor = Some("DELL".into())), json!({"vendor": "<in> DELL"}));
+        assert_eq!(one(|h| h.serial_number = Some("S1".into())), json!({"serial": "s== S1"}));
         assert_eq!(one(|h| h.min_size_gigabytes = 40), json!({"size": ">= 40"}));
         assert_eq!(one(|h| h.min_size_gigabytes = 0), json!({}));
-        assert_eq!(one(|h| h.wwn = some("0x1")), json!({"wwn": "s== 0x1"}));
-        assert_eq!(one(|h| h.wwn_with_extension = some("0x12")), json!({"wwn_with_extension": "s== 0x12"}));
-        assert_eq!(one(|h| h.wwn_vendor_extension = some("0x2")), json!({"wwn_vendor_extension": "s== 0x2"}));
+        assert_eq!(one(|h| h.wwn = Some("0x1".into())), json!({"wwn": "s== 0x1"}));
+        assert_eq!(one(|h| h.wwn_with_extension = Some("0x12".into())), json!({"wwn_with_extension": "s== 0x12"}));
+        assert_eq!(one(|h| h.wwn_vendor_extension = Some("0x2".into())), json!({"wwn_vendor_extension": "s== 0x2"}));
         assert_eq!(one(|h| h.rotational = Some(true)), json!({"rotational": "true"}));
         assert_eq!(one(|h| h.rotational = Some(false)), json!({"rotational": "false"}));
     }
@@ -70,7 +66,7 @@ mod tests {
     #[test]
     fn hints_add_up() {
         let both = one(|h| {
-            h.model = some("m");
+            h.model = Some("m".into());
             h.min_size_gigabytes = 1;
         });
         assert_eq!(both, json!({"model": "<in> m", "size": ">= 1"}));

@@ -22,8 +22,8 @@ pub fn wanted(boot_mac: Option<&str>, hardware: Option<&HardwareDetails>) -> Vec
 }
 
 /// The wanted ports that do not exist, given the addresses that do.
-pub fn missing<'a>(wanted: Vec<WantedPort>, existing: impl IntoIterator<Item = &'a str> + Clone) -> Vec<WantedPort> {
-    let exists = |port: &WantedPort| existing.clone().into_iter().any(|mac| mac.eq_ignore_ascii_case(&port.address));
+pub fn missing(wanted: Vec<WantedPort>, existing: &[&str]) -> Vec<WantedPort> {
+    let exists = |port: &WantedPort| existing.iter().any(|mac| mac.eq_ignore_ascii_case(&port.address));
     wanted.into_iter().filter(|port| !exists(port)).collect()
 }
 
@@ -74,7 +74,7 @@ mod tests {
             [port("00:00:00:00:00:02", true), port("00:00:00:00:00:aa", true)]
         );
         assert_eq!(wanted(None, Some(&hardware)), [port("00:00:00:00:00:02", true), port("00:00:00:00:00:aa", false)]);
-        let left = missing(wanted(None, Some(&hardware)), ["00:00:00:00:00:AA"]);
+        let left = missing(wanted(None, Some(&hardware)), &["00:00:00:00:00:AA"]);
         assert_eq!(left, [port("00:00:00:00:00:02", true)]);
     }
 

@@ -230,3 +230,6 @@ pub fn release(node: &Node) -> Patch {
 pub fn is_foreign(node: &Node, uid: &str) -> bool {
     node.instance_uuid.as_deref().is_some_and(|instance| instance != uid)
 }
+
+#[cfg(test)]
+mod tests;

@@ -261,3 +261,6 @@ pub fn boot_properties(node: &Node, mode: &BootMode, architecture: &str) -> Patc
     }
     patch.ensure(&["properties", "cpu_arch"], actual("cpu_arch"), Some(architecture.into()))
 }
+
+#[cfg(test)]
+mod tests;
