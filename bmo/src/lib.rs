@@ -1,4 +1,161 @@
-//! bmo: the bare metal operator.
+//! bmo: the bare metal operator. It brings machines (BareMetalHost) to their wished state through Ironic.
+//!
+//! Who feeds whom:
+//!
+//! ```text
+//! BareMetalHost, Secrets, firmware objects --watch--> host::gather --> host::life (pure) --> calls --> Ironic
+//!                                                         ^                 |                           |
+//!                                                         |            host::status --> status, events  |
+//!                                                         '--------- ironic::Poll (picture of nodes) <--'
+//! ```
+//!
+//! [`run`] starts it; [`checks`] are its webhooks; [`config`] is how it is set up; [`node`] maps a host to its Ironic
+//! node and [`calls`] are the requests.
 
 pub mod calls;
+pub mod config;
+pub mod host;
 pub mod node;
+
+use std::sync::Arc;
+
+use api::metal3::{
+    BareMetalHost, HardwareData, HostFirmwareComponents, HostFirmwareSettings, HostUpdatePolicy,
+};
+use api::names::label;
+use ironic::{Client, Poll, PollOptions, Poller};
+use kit::key::Key;
+use kit::pass::{Class, Fault};
+use kit::runtime::{Context, SecretMeta};
+use kit::store::Store;
+use kit::wakes::{Bell, Registration};
+use kit::worker;
+
+pub use config::{Config, ConfigError};
+use host::Hosts;
+use host::gather::Sources;
+
+/// How to run the operator.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Settings.
+    pub config: Config,
+    /// How often to look at Ironic.
+    pub poll: PollOptions,
+    /// How passes are run; the concurrency is taken from the settings.
+    pub worker: worker::Options,
+}
+
+impl Options {
+    /// The usual pace over these settings.
+    pub fn new(config: Config) -> Self {
+        Self { config, poll: PollOptions::default(), worker: worker::Options::default() }
+    }
+}
+
+/// Runs the controllers until the context's shutdown fires.
+pub async fn run(context: Context, options: Options) -> Result<(), Fault> {
+    let setup = |error: ironic::Error| Fault::new(Class::User, "IronicSetup", format!("cannot use Ironic: {error}"));
+    let client = Client::new(options.config.ironic.clone()).map_err(setup)?;
+    let (poller, poll) = Poller::new(client, options.poll);
+    let sources = sources(&context, &poll, Arc::new(options.config.clone()));
+    let bell = Bell::new();
+    let wakes = wakes(&sources, &bell);
+    let concurrency = options.worker.concurrency(options.config.concurrency);
+    let hosts = sources.hosts.clone();
+    let worker = worker::spawn(&context, Hosts::new(sources), wakes, concurrency);
+    let ringing = context.shutdown.run_until_cancelled(ring(poll.clone(), bell, hosts));
+    let stop = context.shutdown.clone();
+    let polling = poller.run(async move { stop.cancelled().await });
+    let ((), _, ended) = tokio_join(polling, ringing, worker).await;
+    ended
+}
+
+/// Waits for the three tasks of the operator; the worker's end is what counts.
+async fn tokio_join<A, B>(
+    polling: impl Future<Output = A>,
+    ringing: impl Future<Output = B>,
+    worker: tokio::task::JoinHandle<()>,
+) -> (A, B, Result<(), Fault>) {
+    let ended = async {
+        worker.await.map_err(|error| Fault::new(Class::Bug, "WorkerEnded", format!("the worker ended: {error}")))
+    };
+    tokio::join!(polling, ringing, ended)
+}
+
+fn sources(context: &Context, poll: &Poll, config: Arc<Config>) -> Sources {
+    let selector = format!("{}={}", label::ENVIRONMENT, label::ENVIRONMENT_BAREMETAL);
+    Sources {
+        io: context.io.clone(),
+        poll: poll.clone(),
+        config,
+        hosts: context.store::<BareMetalHost>(),
+        hardware: context.store::<HardwareData>(),
+        settings: context.store::<HostFirmwareSettings>(),
+        components: context.store::<HostFirmwareComponents>(),
+        policies: context.store::<HostUpdatePolicy>(),
+        secrets: context.secrets(&selector),
+    }
+}
+
+/// What wakes a host: itself, what has its name, and the Secrets that it owns.
+fn wakes(sources: &Sources, bell: &Bell) -> Registration {
+    Registration::new()
+        .watch(&sources.hosts, |old: Option<&BareMetalHost>, new: Option<&BareMetalHost>| {
+            let wakes = match (old, new) {
+                (Some(old), Some(new)) => {
+                    old.metadata.generation != new.metadata.generation
+                        || old.metadata.annotations != new.metadata.annotations
+                        || old.metadata.finalizers != new.metadata.finalizers
+                        || old.metadata.deletion_timestamp != new.metadata.deletion_timestamp
+                        || old.metadata.uid != new.metadata.uid
+                }
+                (None, _) | (_, None) => true,
+            };
+            new.or(old).filter(|_| wakes).map(Key::of).into_iter().collect()
+        })
+        .own(&sources.hardware)
+        .own(&sources.settings)
+        .own(&sources.components)
+        .own(&sources.policies)
+        .watch(&sources.secrets, secret_owners)
+        .bell(bell)
+}
+
+/// A Secret concerns the hosts that own it, whether or not they control it.
+fn secret_owners(old: Option<&SecretMeta>, new: Option<&SecretMeta>) -> Vec<Key> {
+    let mut keys: Vec<Key> = old
+        .into_iter()
+        .chain(new)
+        .flat_map(|secret| {
+            let namespace = secret.metadata.namespace.clone().unwrap_or_default();
+            let owners = secret.metadata.owner_references.iter().flatten();
+            owners
+                .filter(|owner| owner.kind == "BareMetalHost")
+                .map(move |owner| Key::new(namespace.clone(), owner.name.clone()))
+        })
+        .collect();
+    keys.sort();
+    keys.dedup();
+    keys
+}
+
+/// Wakes hosts by what happens in Ironic: a node that changed wakes its host, an outage or its end wakes all.
+async fn ring(poll: Poll, bell: Bell, hosts: Store<BareMetalHost>) {
+    let mut changes = poll.subscribe();
+    let all = |bell: &Bell| hosts.list(None).iter().for_each(|host| bell.ring(&Key::of(host.as_ref())));
+    loop {
+        match changes.recv().await {
+            Ok(change) => match &change {
+                ironic::Change::Node { .. } => {
+                    for (namespace, name) in change.names().filter_map(node::names::host_of) {
+                        bell.ring(&Key::new(namespace, name));
+                    }
+                }
+                ironic::Change::Health => all(&bell),
+            },
+            Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => all(&bell),
+            Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
+        }
+    }
+}

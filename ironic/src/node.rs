@@ -19,6 +19,7 @@ pub const FIELDS: &[&str] = &[
     "provision_state",
     "target_provision_state",
     "provision_updated_at",
+    "inspection_finished_at",
     "power_state",
     "target_power_state",
     "last_error",
@@ -64,6 +65,8 @@ pub struct Node {
     pub target_provision_state: Option<ProvisionState>,
     /// When the state last changed; ISO 8601 with offset.
     pub provision_updated_at: Option<String>,
+    /// When the last inspection ended well; ISO 8601 with offset.
+    pub inspection_finished_at: Option<String>,
     /// Power as last seen.
     pub power_state: PowerState,
     /// Power that a running request aims at, e.g. `power off`, `soft power off`.

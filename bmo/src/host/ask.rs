@@ -1,0 +1,77 @@
+//! Requests to Ironic, as the guards and states make them.
+
+use ironic::{NewNode, Node, Patch, PowerTarget, ProvisionChange, ProvisionTarget};
+use kit::pass::Why;
+
+use crate::calls::{HostCall, WantedPort};
+use crate::host::errors::{ErrorKind, budget};
+use crate::host::step::{Ask, Step};
+use crate::host::view::HostView;
+
+/// The fault of a node whose power control Ironic has lost; Ironic lifts it alone when the controller is back.
+pub const POWER_FAILURE: &str = "power failure";
+
+/// Creates a node.
+pub fn create(node: NewNode, boot_mac: Option<String>) -> HostCall {
+    HostCall::CreateNode { node: Box::new(node), boot_mac }
+}
+
+/// Changes a node.
+pub fn patch(node: &Node, patch: Patch) -> HostCall {
+    HostCall::UpdateNode { node: node.uuid.clone(), patch }
+}
+
+/// Creates ports.
+pub fn ports(node: &Node, ports: Vec<WantedPort>) -> HostCall {
+    HostCall::EnsurePorts { node: node.uuid.clone(), ports }
+}
+
+/// Deletes a node.
+pub fn delete(node: &Node) -> HostCall {
+    HostCall::DeleteNode { node: node.uuid.clone() }
+}
+
+/// Puts a node into maintenance, which is what allows its deletion in any state.
+pub fn maintenance(node: &Node) -> HostCall {
+    HostCall::SetMaintenance { node: node.uuid.clone(), reason: "forcing deletion in baremetal-operator".into() }
+}
+
+/// Changes the power.
+pub fn power(node: &Node, target: PowerTarget) -> HostCall {
+    HostCall::SetPower { node: node.uuid.clone(), target }
+}
+
+/// What was last seen of a node, for people.
+pub fn seen(node: &Node) -> String {
+    format!("node is in \"{}\"", node.provision_state)
+}
+
+/// Moves a node, with nothing to hand over.
+pub fn go(view: &HostView, node: &Node, target: ProvisionTarget, kind: ErrorKind, why: Why) -> Step {
+    change(view, node, ProvisionChange::to(target), kind, why)
+}
+
+/// Moves a node.
+pub fn change(view: &HostView, node: &Node, change: ProvisionChange, kind: ErrorKind, why: Why) -> Step {
+    let call = HostCall::Provision { node: node.uuid.clone(), seen: node.provision_state.clone(), change };
+    moving(view, node, call, kind, why)
+}
+
+/// A request that moves a node. One in maintenance accepts nothing useful, so that is lifted first; one whose power
+/// control is lost is waited for.
+pub fn moving(view: &HostView, node: &Node, call: HostCall, kind: ErrorKind, why: Why) -> Step {
+    blocked(view, node, kind).unwrap_or_else(|| Ask::new(call, kind, why.seen(seen(node))).step())
+}
+
+/// What stands in the way of moving a node.
+pub fn blocked(view: &HostView, node: &Node, kind: ErrorKind) -> Option<Step> {
+    if node.fault.as_deref() == Some(POWER_FAILURE) && !view.deleting() {
+        let text = "Ironic cannot read the machine's power state; check that its management controller answers";
+        let why = Why::new("PowerFailure", text).normal(budget::POWER);
+        return Some(Step::wait(why.seen(node.last_error.clone().unwrap_or_default())));
+    }
+    node.maintenance.then(|| {
+        let why = Why::new("LeavingMaintenance", "the node is in maintenance, which is being lifted");
+        Ask::new(HostCall::ClearMaintenance { node: node.uuid.clone() }, kind, why).step()
+    })
+}

@@ -1,0 +1,167 @@
+//! The conditions of a host: a pure function of its state, its operational status and what it waits for.
+
+use api::metal3::{BareMetalHostStatus, OperationalStatus};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use jiff::Timestamp;
+use kit::pass::Why;
+
+use crate::host::state::{State as S, Traits as _};
+
+/// One condition before it meets the old list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Wanted {
+    kind: &'static str,
+    status: &'static str,
+    reason: &'static str,
+    message: String,
+}
+
+/// What the node says about its machine, as far as conditions show it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Signs {
+    /// Ironic lost the power control of the machine.
+    pub power_failure: bool,
+    /// Why Ironic does not answer, if it does not.
+    pub unreachable: Option<String>,
+    /// The health word of the management controller.
+    pub health: Option<String>,
+    /// What the host waits for, if it waits.
+    pub why: Option<Why>,
+}
+
+/// The list of conditions after a pass. Times change only where the answer changed.
+pub fn compute(status: &BareMetalHostStatus, signs: &Signs, generation: Option<i64>, now: Timestamp) -> Vec<Condition> {
+    let state = &status.provisioning.state;
+    let mut wanted = of_state(state, status);
+    overlay(&mut wanted, state, status, signs);
+    wanted.push(healthy(status, signs));
+    explain(&mut wanted, status, signs);
+    merge(&status.conditions, wanted, generation, now)
+}
+
+fn of_state(state: &S, status: &BareMetalHostStatus) -> Vec<Wanted> {
+    let row = |kind, yes: bool, reason| Wanted { kind, status: word(yes), reason, message: String::new() };
+    let failed = status.operational_status == OperationalStatus::Error;
+    let manageable = match state {
+        S::None | S::Unmanaged => row("Manageable", false, "NotManaged"),
+        S::Registering if failed => row("Manageable", false, "RegistrationFailed"),
+        S::Registering => row("Manageable", false, "Registering"),
+        _ => row("Manageable", true, "Manageable"),
+    };
+    let free = state.free();
+    let runs = state.in_use();
+    let progress = match state {
+        S::Registering => Some("Registering"),
+        S::Inspecting | S::MatchProfile => Some("Inspecting"),
+        S::Preparing => Some("Preparing"),
+        S::Provisioning => Some("Provisioning"),
+        S::Deprovisioning => Some("Deprovisioning"),
+        S::PoweringOffBeforeDelete => Some("PoweringOffBeforeDelete"),
+        S::Deleting => Some("Deleting"),
+        _ => None,
+    };
+    vec![
+        manageable,
+        row("AvailableForProvisioning", free, if free { "Available" } else { "NotAvailable" }),
+        row("Provisioned", runs, if runs { "Provisioned" } else { "NotProvisioned" }),
+        row("Ready", runs, if runs { "Provisioned" } else { "NotProvisioned" }),
+        row("Progressing", progress.is_some(), progress.unwrap_or("NotProgressing")),
+    ]
+}
+
+fn overlay(wanted: &mut [Wanted], state: &S, status: &BareMetalHostStatus, signs: &Signs) {
+    let set = |wanted: &mut [Wanted], kind: &str, reason: &'static str| {
+        for condition in wanted.iter_mut().filter(|c| c.kind == kind) {
+            condition.status = "False";
+            condition.reason = reason;
+        }
+    };
+    let detached = status.operational_status == OperationalStatus::Detached;
+    match status.operational_status {
+        OperationalStatus::Error => set(wanted, "Ready", "Error"),
+        OperationalStatus::Servicing => set(wanted, "Ready", "Servicing"),
+        OperationalStatus::Detached => {
+            set(wanted, "Ready", "Detached");
+            set(wanted, "Progressing", "Detached");
+        }
+        _ => {}
+    }
+    let watched = !detached && !matches!(state, S::None | S::Unmanaged | S::Registering | S::Deleting);
+    if watched && signs.power_failure {
+        set(wanted, "Manageable", "PowerFailure");
+    }
+    if state.managed() && !detached && signs.unreachable.is_some() {
+        set(wanted, "Manageable", "IronicUnreachable");
+    }
+}
+
+fn healthy(status: &BareMetalHostStatus, signs: &Signs) -> Wanted {
+    let old = status.conditions.iter().find(|c| c.type_ == "Healthy");
+    let (status, reason) = match (signs.health.as_deref(), old.map(|c| c.reason.as_str())) {
+        (Some("OK"), _) | (None, Some("Healthy")) => ("True", "Healthy"),
+        (Some("Warning"), _) | (None, Some("Warning")) => ("False", "Warning"),
+        (Some("Critical"), _) | (None, Some("CriticalError")) => ("False", "CriticalError"),
+        (Some(_) | None, _) => ("Unknown", "Unknown"),
+    };
+    Wanted { kind: "Healthy", status, reason, message: String::new() }
+}
+
+/// Puts the words for people where they look: the error under Ready, the wait under Progressing.
+fn explain(wanted: &mut [Wanted], status: &BareMetalHostStatus, signs: &Signs) {
+    for condition in wanted {
+        match condition.kind {
+            "Ready" | "Manageable" if condition.status == "False" => {
+                condition.message.clone_from(&status.error_message);
+                if condition.reason == "IronicUnreachable" {
+                    condition.message = signs.unreachable.clone().unwrap_or_default();
+                }
+            }
+            "Progressing" => {
+                if let Some(why) = &signs.why {
+                    condition.message = format!("{}: {}", why.reason, why.message);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The old list with the wanted conditions in it, in the order of the peers: AvailableForProvisioning would sort
+/// first anyway, so it is "Ready" first, then by name.
+fn merge(old: &[Condition], wanted: Vec<Wanted>, generation: Option<i64>, now: Timestamp) -> Vec<Condition> {
+    let mut list: Vec<Condition> =
+        old.iter().filter(|c| !wanted.iter().any(|w| w.kind == c.type_)).cloned().collect();
+    for condition in wanted {
+        let before = old.iter().find(|c| c.type_ == condition.kind);
+        let since = before
+            .filter(|c| c.status == condition.status)
+            .map_or_else(|| Time(seconds(now)), |c| c.last_transition_time.clone());
+        list.push(Condition {
+            type_: condition.kind.to_owned(),
+            status: condition.status.to_owned(),
+            reason: condition.reason.to_owned(),
+            message: condition.message,
+            observed_generation: generation,
+            last_transition_time: since,
+        });
+    }
+    list.sort_by(|a, b| rank(&a.type_).cmp(&rank(&b.type_)).then_with(|| a.type_.cmp(&b.type_)));
+    list
+}
+
+fn rank(kind: &str) -> u8 {
+    match kind {
+        "Available" => 0,
+        "Ready" => 1,
+        _ => 2,
+    }
+}
+
+/// Kubernetes times have seconds; more would differ from what is read back.
+pub fn seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+fn word(yes: bool) -> &'static str {
+    if yes { "True" } else { "False" }
+}

@@ -1,0 +1,61 @@
+//! What a deletion timestamp does in each state. Deletion always ends: no step of it waits without a bound.
+
+use std::time::Duration;
+
+use kit::pass::Why;
+
+use crate::host::errors::{ErrorKind, GIVE_UP_DELETION_AFTER};
+use crate::host::state::State as S;
+use crate::host::step::Step;
+use crate::host::view::{Detached, HostView};
+
+/// Deletion of a host that Ironic does not know (any more): nothing is switched off or cleaned.
+pub fn detached(view: &HostView) -> Option<Step> {
+    if !view.deleting() || view.state == S::Deleting {
+        return None;
+    }
+    let step = match (view.detach_request(), view.is_detached()) {
+        (None, false) => return None,
+        (Some(Detached { delay: true, .. }), _) => wait("the detached annotation asks to delay the deletion"),
+        (None, true) => return None,
+        (Some(_), _) => Step::Go(S::Deleting, Vec::new()),
+    };
+    Some(step)
+}
+
+fn wait(text: &str) -> Step {
+    let remedy = "remove the annotation baremetalhost.metal3.io/detached, or its deleteAction, to go on";
+    Step::wait_for(Duration::from_secs(60), Why::new("DeletionDelayed", format!("{text}; {remedy}")))
+}
+
+/// The way out from each state.
+pub fn guard(view: &HostView) -> Option<Step> {
+    if !view.deleting() {
+        return None;
+    }
+    match &view.state {
+        S::None | S::Unmanaged | S::Registering => Some(Step::Go(S::Deleting, Vec::new())),
+        S::Provisioning | S::Provisioned => Some(Step::Go(S::Deprovisioning, Vec::new())),
+        S::Deprovisioning | S::PoweringOffBeforeDelete => unreachable_controller(view),
+        S::Deleting | S::Other(_) => None,
+        S::Inspecting
+        | S::MatchProfile
+        | S::Preparing
+        | S::Ready
+        | S::Available
+        | S::ExternallyProvisioned => Some(Step::Go(S::PoweringOffBeforeDelete, Vec::new())),
+    }
+}
+
+/// A management controller that stays dead, or whose Secret is gone while Ironic has lost the node, cannot clean or
+/// switch off anything: after a few tries the node is removed without it.
+fn unreachable_controller(view: &HostView) -> Option<Step> {
+    let dead = view.error() == Some(ErrorKind::Registration) && view.error_count() > GIVE_UP_DELETION_AFTER;
+    let lost = view.node().is_none() && view.ironic_answers() && !view.has_credentials();
+    (dead || lost).then(|| Step::Go(S::Deleting, Vec::new()))
+}
+
+/// Whether a step of a deletion has failed often enough to be skipped.
+pub fn give_up(view: &HostView) -> bool {
+    view.deleting() && view.error().is_some() && view.error_count() > GIVE_UP_DELETION_AFTER
+}

@@ -1,0 +1,159 @@
+//! Firmware settings and updates: the objects they are wished in, and what is left to apply.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use api::metal3::{
+    BareMetalHost, FirmwareUpdate, HostFirmwareComponents, HostFirmwareSettings, UpdatePolicy, firmware_condition,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kit::pass::{Why, Write};
+use kit::{Kind, diff, owners};
+
+use crate::host::step::Step;
+use crate::host::view::HostView;
+
+/// Changes that are wished, allowed and not applied.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Pending {
+    /// Settings whose value differs.
+    pub settings: BTreeMap<String, IntOrString>,
+    /// Updates that were not started.
+    pub updates: Vec<FirmwareUpdate>,
+}
+
+impl Pending {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.settings.is_empty() && self.updates.is_empty()
+    }
+}
+
+/// All that waits to be applied.
+pub fn pending(view: &HostView) -> Pending {
+    Pending { settings: settings(view), updates: updates(view) }
+}
+
+/// What may be applied to a running host, by its update policy.
+pub fn pending_live(view: &HostView) -> Pending {
+    let allowed = |policy: Option<&UpdatePolicy>| policy == Some(&UpdatePolicy::OnReboot);
+    let policy = view.firmware.policy.as_ref().map(|policy| &policy.spec);
+    let mut pending = pending(view);
+    if !allowed(policy.and_then(|spec| spec.firmware_settings.as_ref())) {
+        pending.settings.clear();
+    }
+    if !allowed(policy.and_then(|spec| spec.firmware_updates.as_ref())) {
+        pending.updates.clear();
+    }
+    pending
+}
+
+fn settings(view: &HostView) -> BTreeMap<String, IntOrString> {
+    let Some(object) = view.firmware.settings.as_deref() else { return BTreeMap::new() };
+    let Some(status) = object.status.as_ref().filter(|status| valid(&status.conditions)) else {
+        return BTreeMap::new();
+    };
+    let differs = |(name, value): &(&String, &IntOrString)| status.settings.get(*name) != Some(&text(value));
+    object.spec.settings.iter().filter(differs).map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+fn updates(view: &HostView) -> Vec<FirmwareUpdate> {
+    let Some(object) = view.firmware.components.as_deref() else { return Vec::new() };
+    let Some(status) = object.status.as_ref().filter(|status| valid(&status.conditions)) else { return Vec::new() };
+    object.spec.updates.iter().filter(|update| !status.updates.contains(update)).cloned().collect()
+}
+
+/// A value as Ironic reports it.
+pub fn text(value: &IntOrString) -> String {
+    match value {
+        IntOrString::Int(number) => number.to_string(),
+        IntOrString::String(text) => text.clone(),
+    }
+}
+
+fn valid(conditions: &[Condition]) -> bool {
+    let is = |kind| conditions.iter().any(|c| c.type_ == kind && c.status == "True");
+    is(firmware_condition::VALID) && is(firmware_condition::CHANGE_DETECTED)
+}
+
+/// Waits while a wish was not looked at by its own controller: it could be wrong. An empty wish needs no look.
+pub fn behind(view: &HostView) -> Option<Step> {
+    let settings = view.firmware.settings.as_deref().filter(|object| !object.spec.settings.is_empty());
+    let updates = view.firmware.components.as_deref().filter(|object| !object.spec.updates.is_empty());
+    let old = |conditions: &[Condition], generation| {
+        !conditions.iter().any(|c| c.type_ == firmware_condition::VALID && c.observed_generation >= generation)
+    };
+    let settings = settings.is_some_and(|object| {
+        old(&object.status.clone().unwrap_or_default().conditions, object.metadata.generation)
+    });
+    let updates = updates.is_some_and(|object| {
+        old(&object.status.clone().unwrap_or_default().conditions, object.metadata.generation)
+    });
+    (settings || updates).then(|| {
+        let text = "the wished firmware settings or updates have not been checked yet";
+        Step::wait_for(Duration::from_secs(60), Why::new("FirmwareNotChecked", text).normal(Duration::from_secs(60)))
+    })
+}
+
+/// Makes the objects in which users read and wish settings and updates. Updates only where Ironic reports parts that
+/// can be updated.
+pub fn objects(view: &HostView) -> Option<Step> {
+    if view.deleting() {
+        return None;
+    }
+    let host = view.host.as_ref();
+    let mut writes: Vec<Write> = Vec::new();
+    match view.firmware.settings.as_deref() {
+        None => writes.push(diff::create(&HostFirmwareSettings { metadata: owned(host), ..HostFirmwareSettings::default() })),
+        Some(object) => writes.extend(adopt(host, object)),
+    }
+    match view.firmware.components.as_deref() {
+        None if view.firmware.reported.as_ref().is_some_and(|parts| !parts.is_empty()) => {
+            let object = HostFirmwareComponents { metadata: owned(host), ..HostFirmwareComponents::default() };
+            writes.push(diff::create(&object));
+        }
+        None => {}
+        Some(object) => writes.extend(adopt(host, object)),
+    }
+    if let Some(object) = view.firmware.policy.as_deref() {
+        writes.extend(adopt(host, object));
+    }
+    (!writes.is_empty()).then(|| Step::Write(writes, Vec::new()))
+}
+
+fn owned(host: &BareMetalHost) -> ObjectMeta {
+    ObjectMeta {
+        name: host.metadata.name.clone(),
+        namespace: host.metadata.namespace.clone(),
+        owner_references: Some(vec![owners::owner_reference(host, true)]),
+        ..ObjectMeta::default()
+    }
+}
+
+/// An object that a user made beforehand goes with its host, too.
+fn adopt<K: Kind>(host: &BareMetalHost, object: &K) -> Option<Write> {
+    if owners::owned_by(object.meta(), host.metadata.uid.as_deref().unwrap_or_default()) {
+        return None;
+    }
+    let mut wanted = object.clone();
+    owners::set_owner(wanted.meta_mut(), owners::owner_reference(host, true));
+    diff::object_exact(object, &wanted)
+}
+
+/// Remembers which updates were started, so that they are not started twice.
+pub fn taken_up(view: &HostView) -> Option<Write> {
+    let object = view.firmware.components.as_deref()?;
+    remember(object, object.spec.updates.clone())
+}
+
+/// Forgets which updates were started, so that they are tried again.
+pub fn forgotten(view: &HostView) -> Option<Write> {
+    remember(view.firmware.components.as_deref()?, Vec::new())
+}
+
+fn remember(object: &HostFirmwareComponents, updates: Vec<FirmwareUpdate>) -> Option<Write> {
+    let mut wanted = object.clone();
+    wanted.status.get_or_insert_default().updates = updates;
+    diff::status(object, &wanted)
+}

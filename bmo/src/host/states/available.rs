@@ -1,0 +1,52 @@
+//! `available`: free to be given an image; meanwhile its power follows the wish.
+
+use crate::host::errors::ErrorKind;
+use crate::host::facts::Fact;
+use crate::host::settings::Settings;
+use crate::host::state::State as S;
+use crate::host::step::Step;
+use crate::host::view::HostView;
+use crate::host::{firmware, power};
+
+pub(crate) fn step(view: &HostView) -> Step {
+    if view.spec().externally_provisioned {
+        return Step::Go(S::ExternallyProvisioned, vec![Fact::ForgetSettings, Fact::ClearError]);
+    }
+    if view.inspection_requested() {
+        return Step::Go(S::Inspecting, vec![Fact::ClearError]);
+    }
+    if Settings::raid_differs(view) || !firmware::pending(view).is_empty() {
+        return Step::Go(S::Preparing, vec![Fact::ClearError]);
+    }
+    if Settings::hints_differ(view) {
+        let wished = Settings { raid: None, ..Settings::wished(view) };
+        if let Some(step) = view.note(vec![Fact::Applied(wished)]) {
+            return step;
+        }
+    }
+    if !view.wants_anything() {
+        if let Some(step) = view.note(vec![Fact::FreshImage]) {
+            return step;
+        }
+    }
+    if view.needs_provisioning() { provision(view) } else { power::step(view) }
+}
+
+/// Starts writing, unless the same image has failed too often already.
+fn provision(view: &HostView) -> Step {
+    let status = view.status();
+    if view.spec().image.is_some() && status.last_attempted_image != view.spec().image {
+        if let Some(step) = view.note(vec![Fact::FreshImage]) {
+            return step;
+        }
+    }
+    let (failed, limit) = (status.provisioning_fail_count, view.config.max_provisioning_retries);
+    if limit > 0 && failed >= limit {
+        let text = format!(
+            "provisioning failed {failed} times, retry limit ({limit}) reached; change image or reset \
+             provisioningFailCount to retry"
+        );
+        return view.fail(ErrorKind::Provisioning, text);
+    }
+    Step::Go(S::Provisioning, vec![Fact::ClearError])
+}

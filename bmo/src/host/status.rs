@@ -1,0 +1,236 @@
+//! From what a pass did to the status of the host: facts, the move to another state, errors, conditions, events.
+
+use api::metal3::{BareMetalHost, BareMetalHostStatus, BootMode, ErrorType, OperationMetric, OperationalStatus};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kit::diff;
+use kit::pass::{Class, Fault, Next, Note, Record, Target, Why};
+
+use crate::calls::{Answer, reason};
+use crate::host::conditions::{self, Signs};
+use crate::host::errors::{ErrorKind, back_off};
+use crate::host::facts::{self, Fact};
+use crate::host::state::State as S;
+use crate::host::step::{Ask, SOON, SLOW, Step};
+use crate::host::view::{HostView, NodeSeen};
+use crate::host::ask;
+
+/// What happened to the effects of a step.
+#[derive(Debug, Clone, Copy)]
+pub enum Outcome<'a> {
+    /// All Kubernetes writes went through, and there was no request or it was accepted.
+    Done(Option<&'a Answer>),
+    /// A Kubernetes write failed.
+    NotWritten(&'a Fault),
+    /// Ironic was asked and did not accept.
+    Refused(&'a Fault),
+}
+
+/// The record of a pass.
+pub fn record(view: &HostView, step: &Step, outcome: Outcome<'_>, at: Timestamp) -> Record {
+    let mut page = Page::new(view);
+    match outcome {
+        Outcome::NotWritten(fault) => page.fault = Some(fault.clone()),
+        Outcome::Done(answer) => page.done(step, answer),
+        Outcome::Refused(fault) => page.refused(step, fault),
+    }
+    page.finish(at)
+}
+
+/// A status being written.
+struct Page<'a> {
+    view: &'a HostView,
+    status: BareMetalHostStatus,
+    notes: Vec<Note>,
+    why: Option<Why>,
+    next: Next,
+    fault: Option<Fault>,
+    /// Nothing may be shown: the host is paused or gone.
+    silent: bool,
+    /// Ironic refused for a reason that is an outage.
+    outage: Option<String>,
+}
+
+impl<'a> Page<'a> {
+    fn new(view: &'a HostView) -> Self {
+        let outage = match &view.node {
+            NodeSeen::Unreachable(fault) => Some(fault.message.clone()),
+            NodeSeen::NotAsked | NodeSeen::Absent | NodeSeen::Conflict(_) | NodeSeen::Found(_) => None,
+        };
+        Self {
+            view,
+            status: view.status(),
+            notes: Vec::new(),
+            why: None,
+            next: Next::Rest,
+            fault: None,
+            silent: false,
+            outage,
+        }
+    }
+
+    fn done(&mut self, step: &Step, answer: Option<&Answer>) {
+        match step {
+            Step::Paused(why) => {
+                self.silent = true;
+                self.next = Next::Changed(why.clone());
+            }
+            Step::Rest(facts) => self.facts(facts),
+            Step::Stay(pause) => {
+                self.facts(&pause.facts);
+                self.wait(pause.after.unwrap_or(SLOW), pause.why.clone());
+            }
+            Step::Note(facts) | Step::Write(_, facts) => {
+                self.facts(facts);
+                self.next = Next::Now;
+            }
+            Step::Go(next, facts) => {
+                self.facts(facts);
+                self.enter(next);
+                self.next = Next::Now;
+            }
+            Step::Ask(ask) => self.accepted(ask, answer),
+            Step::Fail(kind, message) => self.failed(*kind, message),
+            Step::Gone(_) => {
+                self.silent = true;
+                self.next = Next::Gone;
+            }
+        }
+    }
+
+    fn facts(&mut self, facts: &[Fact]) {
+        for fact in facts {
+            facts::apply(&self.view.host, &mut self.status, fact);
+            if let Fact::Event(reason, message) = fact {
+                self.event(false, reason, message.clone());
+            }
+            if let Fact::Warning(reason, message) = fact {
+                self.event(true, reason, message.clone());
+            }
+        }
+    }
+
+    fn event(&mut self, warning: bool, reason: &'static str, message: String) {
+        let about = Target::of(self.view.host.as_ref());
+        self.notes.push(Note { about, warning, reason, message });
+    }
+
+    fn wait(&mut self, after: std::time::Duration, why: Why) {
+        self.why = Some(why.clone());
+        self.next = Next::After(after, why);
+    }
+
+    fn accepted(&mut self, ask: &Ask, answer: Option<&Answer>) {
+        self.facts(&ask.done);
+        match answer {
+            Some(Answer::Node(Some(node))) if matches!(self.view.node, NodeSeen::Absent) => {
+                self.facts(&[Fact::NodeId(node.uuid.clone())]);
+                self.next = Next::Now;
+            }
+            // The picture holds the node as the request left it: go on from there at once.
+            Some(_) | None => self.next = Next::Now,
+        }
+        self.why = Some(ask.why.clone());
+    }
+
+    /// Ironic refused. Locks, outages and races are waited for; a refusal of the request itself is the host's error.
+    fn refused(&mut self, step: &Step, fault: &Fault) {
+        let Step::Ask(ask) = step else {
+            self.fault = Some(fault.clone());
+            return;
+        };
+        match fault.class {
+            Class::Again => self.fault = Some(fault.clone()),
+            Class::Backoff if fault.reason == reason::UNREACHABLE => self.lost(fault),
+            Class::Backoff | Class::Bug => {
+                self.why = Some(ask.why.clone().seen(fault.message.clone()));
+                self.fault = Some(fault.clone());
+            }
+            Class::Peer if matches!(fault.reason, reason::UNAUTHORIZED | reason::VERSION) => self.lost(fault),
+            Class::User if fault.reason == reason::SETUP => self.lost(fault),
+            Class::Peer | Class::User => self.failed(ask.kind, &fault.message),
+        }
+    }
+
+    fn lost(&mut self, fault: &Fault) {
+        self.outage = Some(fault.message.clone());
+        self.wait(SOON, Why::new("IronicUnreachable", fault.message.clone()));
+    }
+
+    fn failed(&mut self, kind: ErrorKind, message: &str) {
+        let status = &mut self.status;
+        status.error_type = Some(ErrorType::from(kind.as_str()));
+        message.clone_into(&mut status.error_message);
+        status.operational_status = OperationalStatus::Error;
+        status.error_count = status.error_count.saturating_add(1);
+        let after = back_off(status.error_count, self.view.uid());
+        self.event(true, kind.event(), message.to_owned());
+        self.wait(after, Why::new(kind.event(), message));
+    }
+
+    /// The bookkeeping of a change of state.
+    fn enter(&mut self, next: &S) {
+        let now = Time(conditions::seconds(self.view.now));
+        if let Some(ended) = history(&mut self.status, &self.view.state) {
+            ended.end.get_or_insert(now.clone());
+        }
+        if let Some(begun) = history(&mut self.status, next) {
+            *begun = OperationMetric { start: Some(now), end: None };
+        }
+        if matches!(next, S::Registering | S::Inspecting | S::Provisioning) {
+            let wished = self.view.spec().boot_mode.clone().unwrap_or(BootMode::Uefi);
+            self.status.provisioning.boot_mode = Some(wished);
+        }
+        self.status.provisioning.state = next.clone();
+    }
+
+    fn finish(mut self, at: Timestamp) -> Record {
+        let record = |status, page: Self| Record { status, notes: page.notes, next: page.next, fault: page.fault };
+        if self.silent {
+            return record(None, self);
+        }
+        let host = self.view.host.as_ref();
+        let signs = self.signs();
+        self.status.conditions =
+            conditions::compute(&self.status, &signs, host.metadata.generation, conditions::seconds(at));
+        let before = self.view.status();
+        if self.status != before {
+            self.status.last_updated = Some(Time(conditions::seconds(at)));
+        }
+        let after = BareMetalHost { status: Some(self.status.clone()), ..host.clone() };
+        let changed = diff::status(host, &after);
+        record(changed, self)
+    }
+
+    fn signs(&self) -> Signs {
+        let node = self.view.node();
+        Signs {
+            power_failure: node.is_some_and(|node| node.fault.as_deref() == Some(ask::POWER_FAILURE)),
+            unreachable: self.outage.clone(),
+            health: node.and_then(|node| node.health.clone()),
+            why: self.why.clone(),
+        }
+    }
+}
+
+/// The record of the operation that a state is.
+fn history<'s>(status: &'s mut BareMetalHostStatus, state: &S) -> Option<&'s mut OperationMetric> {
+    let history = &mut status.operation_history;
+    match state {
+        S::Registering => Some(&mut history.register),
+        S::Inspecting => Some(&mut history.inspect),
+        S::Provisioning => Some(&mut history.provision),
+        S::Deprovisioning => Some(&mut history.deprovision),
+        S::None
+        | S::Unmanaged
+        | S::MatchProfile
+        | S::Preparing
+        | S::Ready
+        | S::Available
+        | S::Provisioned
+        | S::ExternallyProvisioned
+        | S::PoweringOffBeforeDelete
+        | S::Deleting
+        | S::Other(_) => None,
+    }
+}
