@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use ironic::{Auth, Source, Tls};
 
+use crate::node::ramdisk::Defaults;
+
 /// Where the peer's deployment mounts the certificate authority of Ironic.
 const CA_FILE: &str = "/opt/metal3/certs/ca/tls.crt";
 /// Where it mounts our own certificate.
@@ -21,7 +23,7 @@ pub struct Config {
     /// How to reach Ironic.
     pub ironic: ironic::Config,
     /// Which ramdisk a machine boots for work on it, when nothing better is known.
-    pub ramdisk: Ramdisk,
+    pub ramdisk: Defaults,
     /// How many hosts Ironic works on at a time, of those that boot over the provisioning network.
     pub provisioning_limit: usize,
     /// How often one image may fail on one host before it is left alone; 0 means for ever.
@@ -36,17 +38,6 @@ pub struct Config {
     pub direct_deploy_boot_device: String,
     /// Passes at once.
     pub concurrency: usize,
-}
-
-/// URLs of the ramdisk in the forms that drivers can boot. All absent: Ironic's own defaults apply.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Ramdisk {
-    /// Kernel for a network boot.
-    pub kernel: Option<String>,
-    /// Initial ramdisk for a network boot.
-    pub ramdisk: Option<String>,
-    /// ISO for virtual media.
-    pub iso: Option<String>,
 }
 
 /// A setting that cannot be used.
@@ -78,7 +69,7 @@ impl Config {
     pub fn new(endpoint: impl Into<String>) -> Self {
         Self {
             ironic: ironic::Config::new(endpoint),
-            ramdisk: Ramdisk::default(),
+            ramdisk: Defaults::default(),
             provisioning_limit: 20,
             max_provisioning_retries: 5,
             provisioning_network_disabled: false,
@@ -99,7 +90,7 @@ impl Config {
             config.ironic.timeout = duration("IRONIC_CLIENT_TIMEOUT", text)?;
         }
         config.ramdisk =
-            Ramdisk { kernel: var("DEPLOY_KERNEL_URL"), ramdisk: var("DEPLOY_RAMDISK_URL"), iso: var("DEPLOY_ISO_URL") };
+            Defaults { kernel: var("DEPLOY_KERNEL_URL"), ramdisk: var("DEPLOY_RAMDISK_URL"), iso: var("DEPLOY_ISO_URL") };
         if config.ramdisk.kernel.is_some() != config.ramdisk.ramdisk.is_some() {
             return Err(ConfigError::HalfRamdisk);
         }
@@ -200,7 +191,7 @@ mod tests {
         assert_eq!(config.provisioning_limit, 20);
         assert_eq!(config.ironic.timeout, Duration::from_secs(30));
         assert_eq!(config.live_iso_boot_device, "Default");
-        assert_eq!(config.ramdisk, Ramdisk::default());
+        assert_eq!(config.ramdisk, Defaults::default());
         assert!(matches!(config.ironic.auth, Auth::None));
     }
 

@@ -9,7 +9,7 @@ use kit::key::Key;
 use kit::pass::Fault;
 
 use crate::host::view::{HostView, Material};
-use crate::host::wish;
+use crate::host::{registry, wish};
 
 /// The text parts of a config drive, as the Secrets hold them.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -86,7 +86,7 @@ pub async fn pull_secret(io: &Io, view: &HostView) -> Result<Material<String>, F
     let key = Key::new(view.namespace(), name);
     Ok(match io.secret(&key).await? {
         None => Material::Broken(format!("auth secret \"{name}\" not found in namespace \"{}\"", key.namespace)),
-        Some(secret) => match wish::registry_login(&secret, &image.url) {
+        Some(secret) => match registry::login(&secret, &image.url) {
             Ok(login) => login.map_or(Material::None, Material::Some),
             Err(text) => Material::Broken(text),
         },

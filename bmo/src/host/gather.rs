@@ -9,7 +9,6 @@ use api::metal3::{
 use api::names::annotation;
 use ironic::{Node, Poll, PortFilter, ProvisionState as N};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Secret;
 use kit::client::Io;
 use kit::key::Key;
 use kit::pass::{Class, Fault, Found};
@@ -190,15 +189,11 @@ impl Sources {
             let found = client.inventory(&node.uuid).await;
             view.inventory = found.map_err(|error| fault("read the inspection result", &error))?;
         }
-        if view.state == S::Provisioning && matches!(node.provision_state, N::Available | N::DeployFailed) {
+        let deploys = view.state == S::Provisioning && matches!(node.provision_state, N::Available | N::DeployFailed);
+        if deploys || (view.state == S::Available && view.needs_provisioning()) {
             view.drive = drive::read(&self.io, view).await?;
             view.pull_secret = drive::pull_secret(&self.io, view).await?;
         }
         Ok(())
     }
-}
-
-/// A Secret by name, live.
-pub(crate) async fn secret(io: &Io, key: &Key) -> Result<Option<Secret>, Fault> {
-    io.secret(key).await
 }

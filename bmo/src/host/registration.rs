@@ -63,6 +63,9 @@ fn refusal(view: &HostView) -> Option<String> {
     if let Material::Broken(text) = &view.ramdisk_network {
         return Some(format!("failed to read preprovisioningNetworkData: {text}"));
     }
+    if let Some(text) = wish::network_data_problem(view) {
+        return Some(format!("failed to read preprovisioningNetworkData: {text}"));
+    }
     // A host that shall go is not held back by what only matters for its future.
     if view.deleting() {
         return None;

@@ -88,6 +88,8 @@ impl Ask {
 /// The look-again time of a wait that the poller normally ends: a safety net for changes that came and went between
 /// two polls.
 pub const SOON: Duration = Duration::from_secs(10);
+/// The look-again time of an error that a person must mend somewhere we may not be watching.
+pub const RECHECK: Duration = Duration::from_secs(15);
 /// The look-again time of a wait for a person.
 pub const SLOW: Duration = Duration::from_secs(600);
 

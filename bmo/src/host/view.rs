@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::host::errors::{self, ErrorKind};
 use crate::host::facts::{self, Fact};
 use crate::host::state::State;
-use crate::host::step::{Pause, SLOW, Step};
+use crate::host::step::{Pause, RECHECK, Step};
 
 /// Everything a decision about one host may know.
 #[derive(Debug)]
@@ -335,7 +335,7 @@ impl HostView {
         if let Some(since) = self.seen().and_then(|status| status.last_updated.as_ref()) {
             why = why.since(since.0);
         }
-        Step::Stay(Pause { after: Some(left.unwrap_or(SLOW)), why, facts: Vec::new() })
+        Step::Stay(Pause { after: Some(left.unwrap_or(RECHECK)), why, facts: Vec::new() })
     }
 
     /// A step that records facts, if they change the status.

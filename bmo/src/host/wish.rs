@@ -16,6 +16,7 @@ use crate::host::settings::Settings;
 use crate::host::state::{State as S, Traits as _};
 use crate::host::step::Step;
 use crate::host::view::{Capacity, HostView};
+pub use crate::host::node_wish::*;
 use crate::node::{configdrive, hardware, names, ports as node_ports, raid};
 
 /// The step of a state that needs a node and has none: registration makes one in the next pass.
@@ -91,7 +92,7 @@ pub fn preparation(view: &HostView, node: &Node) -> Result<Work, String> {
     let failed = view.has_error(crate::host::errors::ErrorKind::Preparation);
     let actual = applied.filter(|_| !failed);
     let present = node.raid_interface.as_deref().unwrap_or(raid::NO_RAID);
-    let interface = driver_raid_interface(view).unwrap_or_else(|| present.to_owned());
+    let interface = raid_interface(view).unwrap_or_else(|| present.to_owned());
     let plan = raid::plan(wished.raid.as_ref(), actual, wished.hints.as_ref(), &interface).map_err(|e| e.to_string())?;
     let mut steps = plan.steps;
     let patch = if steps.is_empty() {
@@ -183,40 +184,3 @@ impl HostView {
         !self.cleaning_disabled() || self.state.free() || self.state == S::Preparing
     }
 }
-
-// -- to be replaced
-/// x
-pub fn takes_iso(_: &HostView) -> bool { false }
-fn driver_raid_interface(_: &HostView) -> Option<String> { None }
-/// x
-pub fn refusal(_: &HostView) -> Option<String> { None }
-/// x
-pub fn address_problem(_: &HostView) -> Option<String> { None }
-/// x
-pub fn new_node(_: &HostView) -> Result<ironic::NewNode, String> { Ok(ironic::NewNode::default()) }
-/// x
-pub fn identity_patch(_: &HostView, _: &Node) -> Result<Patch, String> { Ok(Patch::new()) }
-/// x
-pub fn configure_patch(_: &HostView, _: &Node) -> Patch { Patch::new() }
-/// x
-pub fn inspection_patch(_: &HostView, _: &Node) -> Patch { Patch::new() }
-/// x
-pub fn cleaning_patch(_: &HostView, _: &Node) -> Patch { Patch::new() }
-/// x
-pub fn adoption_patch(_: &HostView, _: &Node) -> Patch { Patch::new() }
-/// What a deployment hands over.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Deployment {
-    /// Instance data.
-    pub patch: Patch,
-    /// The config drive.
-    pub drive: Option<ConfigDrive>,
-    /// Own steps.
-    pub steps: Vec<NodeStep>,
-}
-/// x
-pub fn deployment(_: &HostView, _: &Node) -> Result<Deployment, String> { Err(String::new()) }
-/// x
-pub fn same_image(_: &HostView, _: &Node) -> bool { true }
-/// x
-pub fn registry_login(_: &k8s_openapi::api::core::v1::Secret, _: &str) -> Result<Option<String>, String> { Ok(None) }

@@ -6,7 +6,7 @@ use crate::host::settings::Settings;
 use crate::host::state::State as S;
 use crate::host::step::Step;
 use crate::host::view::HostView;
-use crate::host::{firmware, power};
+use crate::host::{firmware, power, wish};
 
 pub(crate) fn step(view: &HostView) -> Step {
     if view.spec().externally_provisioned {
@@ -46,6 +46,10 @@ fn provision(view: &HostView) -> Step {
             "provisioning failed {failed} times, retry limit ({limit}) reached; change image or reset \
              provisioningFailCount to retry"
         );
+        return view.fail(ErrorKind::Provisioning, text);
+    }
+    // What is wrong with the wish is shown before anything is written, and costs no try.
+    if let Some(text) = wish::material_problem(view) {
         return view.fail(ErrorKind::Provisioning, text);
     }
     Step::Go(S::Provisioning, vec![Fact::ClearError])

@@ -7,7 +7,7 @@ use crate::calls::HostCall;
 use crate::host::errors::{ErrorKind, budget};
 use crate::host::facts::Fact;
 use crate::host::state::State as S;
-use crate::host::step::Step;
+use crate::host::step::{RECHECK, Step};
 use crate::host::view::HostView;
 use crate::host::{annotations, ask, power, wish};
 
@@ -72,7 +72,8 @@ fn clean_failed(view: &HostView, node: &Node) -> Step {
 fn deploy(view: &HostView, node: &Node) -> Step {
     let wanted = match wish::deployment(view, node) {
         Ok(wanted) => wanted,
-        Err(text) => return view.fail(KIND, text),
+        // A Secret that went away after the start is no failure of the image: it is waited for.
+        Err(text) => return Step::wait_for(RECHECK, Why::new("MaterialMissing", text)),
     };
     let call = HostCall::Deploy {
         node: node.uuid.clone(),
