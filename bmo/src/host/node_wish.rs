@@ -137,7 +137,7 @@ pub fn refusal(view: &HostView) -> Option<String> {
 
 /// The node to create.
 pub fn new_node(view: &HostView) -> Result<NewNode, String> {
-    registration(view, Registration::new_node)
+    registration(view, |registration| registration.new_node())
 }
 
 /// What name, driver and access of the node lack. Without the Secret at hand, access is left as it is.
