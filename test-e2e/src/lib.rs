@@ -41,6 +41,7 @@ pub mod oci;
 pub mod pki;
 pub mod process;
 pub mod ramdisk;
+pub mod story;
 pub mod versions;
 pub mod wait;
 

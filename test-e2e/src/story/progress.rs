@@ -111,9 +111,9 @@ fn text(value: &Value) -> Option<&str> {
 
 fn condition<'a>(status: &'a Value, types: &[&str]) -> Option<&'a Value> {
     let all = status["conditions"].as_array()?;
-    types.iter().find_map(|wanted| {
-        all.iter().find(|c| c["type"].as_str() == Some(wanted) && text(&c["message"]).is_some())
-    })
+    types
+        .iter()
+        .find_map(|wanted| all.iter().find(|c| c["type"].as_str() == Some(wanted) && text(&c["message"]).is_some()))
 }
 
 fn message(condition: &Value) -> String {

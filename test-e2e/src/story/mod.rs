@@ -1,0 +1,13 @@
+//! The main job, told as a user would do it: enrol powered-off machines, generate a cluster, scale it.
+//!
+//! ```text
+//! site (what level M offers) -> enrol (BareMetalHosts) -> cluster (clusterctl, scaling) -> main_job (the order of it)
+//!                                        '------------ watch + progress (what is shown meanwhile) -----------'
+//! ```
+
+pub mod cluster;
+pub mod enrol;
+pub mod main_job;
+pub mod progress;
+pub mod site;
+pub mod watch;
