@@ -7,6 +7,7 @@ pub mod convert;
 mod crd;
 pub mod v1beta1;
 pub mod v1beta2;
+pub mod validate;
 
 pub use crd::crds;
 
