@@ -151,12 +151,7 @@ impl Install for CustomResourceDefinition {
 
 /// The structural schema of a kind's root object.
 fn structural_schema<K: JsonSchema>() -> JSONSchemaProps {
-    let settings = SchemaSettings::draft07().with(|s| {
-        s.inline_subschemas = true;
-        s.meta_schema = None;
-        s.transforms.clear();
-    });
-    let mut root = Value::from(settings.into_generator().into_root_schema_for::<K>());
+    let mut root = raw_schema::<K>();
     structural(&mut root);
     if let Value::Object(root) = &mut root {
         // As published: an object without a spec is legal.
@@ -172,6 +167,16 @@ fn structural_schema<K: JsonSchema>() -> JSONSchemaProps {
         }
     }
     serde_json::from_value(root).unwrap_or_default()
+}
+
+/// The schema as schemars makes it, without references.
+fn raw_schema<T: JsonSchema>() -> Value {
+    let settings = SchemaSettings::draft07().with(|s| {
+        s.inline_subschemas = true;
+        s.meta_schema = None;
+        s.transforms.clear();
+    });
+    Value::from(settings.into_generator().into_root_schema_for::<T>())
 }
 
 fn described(text: &str) -> Value {
@@ -364,4 +369,35 @@ pub fn conditions(_: &mut SchemaGenerator) -> Schema {
             }
         }
     })
+}
+
+/// Paths of the members of `value` that the type does not have.
+pub fn unknown_fields<T: JsonSchema>(value: &Value) -> Vec<String> {
+    let mut schema = raw_schema::<T>();
+    structural(&mut schema);
+    let mut found = Vec::new();
+    compare(&schema, value, "", &mut found);
+    found
+}
+
+fn compare(schema: &Value, value: &Value, path: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Object(members) => {
+            // A map or free-form object has no members that could be unknown.
+            let Some(known) = schema.get("properties") else { return };
+            for (name, member) in members {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                match known.get(name) {
+                    Some(schema) => compare(schema, member, &path, found),
+                    None => found.push(path),
+                }
+            }
+        }
+        Value::Array(items) => {
+            for (i, item) in items.iter().enumerate() {
+                compare(schema.get("items").unwrap_or(&Value::Null), item, &format!("{path}[{i}]"), found);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }

@@ -6,6 +6,7 @@
 //! [`DataImage`] is an ISO in its virtual drive, a [`BMCEventSubscription`] forwards its controller's events. A
 //! [`HostClaim`] takes a host for somebody who may not see it; a [`HardwareClassification`] labels hosts.
 
+pub mod annotations;
 pub mod bare_metal_host;
 pub mod bmc_address;
 pub mod bmc_event_subscription;
@@ -22,6 +23,7 @@ pub mod host_update_policy;
 pub mod network;
 pub mod preprovisioning_image;
 pub mod storage_config;
+pub mod validate;
 
 pub use bare_metal_host::*;
 pub use bmc_event_subscription::*;
