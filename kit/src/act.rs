@@ -47,10 +47,9 @@ pub async fn pass<C: Controller>(context: &Context, controller: &C, key: &Key) -
     let plan = controller.decide(&view);
     tracing::debug!(writes = plan.writes.len(), call = plan.call.is_some(), next = ?plan.next, "decided");
     let effects = Effects { context, controller: name, key };
-    let mut done = effects.act(controller, &view, &plan).await;
+    let (mut done, versions) = effects.act(controller, &view, &plan).await;
     let call = plan.call.as_ref().map(|call| format!("{call:?}"));
     let mut writes: Vec<String> = plan.writes.iter().map(describe).collect();
-    let versions = Versions::of(&plan, &done);
     done.at = Timestamp::now();
     let record = controller.record(&view, plan, &done);
     let mut failed = record.fault;
@@ -94,7 +93,12 @@ impl Effects<'_> {
         self.context.hook.at(self.controller, self.key, moment, step).await
     }
 
-    async fn act<C: Controller>(&self, controller: &C, view: &C::View, plan: &Plan<C::Call>) -> Done<C::Answer> {
+    async fn act<C: Controller>(
+        &self,
+        controller: &C,
+        view: &C::View,
+        plan: &Plan<C::Call>,
+    ) -> (Done<C::Answer>, Versions) {
         let mut done = Done { written: Vec::new(), failed: None, answer: None, at: Timestamp::now() };
         let mut versions = Versions::default();
         for write in &plan.writes {
@@ -106,14 +110,14 @@ impl Effects<'_> {
                 }
                 Err(fault) => {
                     done.failed = Some(fault);
-                    return done;
+                    return (done, versions);
                 }
             }
         }
         if let Some(call) = &plan.call {
             done.answer = Some(self.call(controller, view, call).await);
         }
-        done
+        (done, versions)
     }
 
     async fn write(&self, write: &Write) -> Result<Value, Fault> {
@@ -142,14 +146,6 @@ struct Versions {
 }
 
 impl Versions {
-    fn of<C, A>(plan: &Plan<C>, done: &Done<A>) -> Self {
-        let mut versions = Self::default();
-        for (write, answer) in plan.writes.iter().zip(&done.written) {
-            versions.learn(write, answer);
-        }
-        versions
-    }
-
     fn learn(&mut self, write: &Write, answer: &Value) {
         let target = write.target();
         let version = answer.pointer("/metadata/resourceVersion").and_then(Value::as_str).map(ToOwned::to_owned);
@@ -182,3 +178,6 @@ pub(crate) fn panicked(payload: &(dyn std::any::Any + Send)) -> Fault {
         .unwrap_or_default();
     Fault::new(Class::Bug, "Panic", format!("internal error, please report it: {text}"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -134,3 +134,49 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     }
     if text.is_empty() { Err(wrong()) } else { Ok(total) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_written_as_in_go() {
+        let table = [("90s", 90_000), ("1m30s", 90_000), ("250ms", 250), ("1h", 3_600_000), ("1.5s", 1500), ("0", 0)];
+        for (text, millis) in table {
+            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for text in ["", "5", "s", "5 s", "1d", "-1s", "1.2.3s"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_written_as_in_go() {
+        let table = [(":9440", "[::]:9440"), ("localhost:8080", "127.0.0.1:8080"), ("[::1]:80", "[::1]:80")];
+        for (text, address) in table {
+            assert_eq!(text.parse(), Ok(Address(Some(address.parse().unwrap()))), "{text}");
+        }
+        assert_eq!("".parse(), Ok(Address(None)));
+        assert_eq!("0".parse(), Ok(Address(None)));
+        assert!("9440".parse::<Address>().is_err());
+    }
+
+    #[derive(clap::Parser)]
+    struct Program {
+        #[command(flatten)]
+        common: Common,
+    }
+
+    #[test]
+    fn flags_of_the_peers_are_understood() {
+        use clap::Parser;
+        let args = ["m", "--leader-elect", "--leader-elect-lease-duration=20s", "--namespace=a,b", "--sync-period=0s"];
+        let Program { common } = Program::try_parse_from(args).unwrap();
+        assert!(common.leader_elect);
+        assert_eq!(common.lease_timing().duration, Duration::from_secs(20));
+        assert_eq!(common.scope(), Scope::Namespaces(["a".to_owned(), "b".to_owned()].into()));
+        assert_eq!(common.resync(), None);
+        let Program { common } = Program::try_parse_from(["m", "--leader-elect=false"]).unwrap();
+        assert!(!common.leader_elect);
+    }
+}

@@ -155,3 +155,42 @@ pub fn set_v1beta1(list: &mut Vec<V1Beta1Condition>, condition: &Condition, now:
 pub fn get_v1beta1<'a>(list: &'a [V1Beta1Condition], kind: &str) -> Option<&'a V1Beta1Condition> {
     list.iter().find(|condition| condition.type_ == kind)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_transition_time_moves_with_the_truth_only() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut list = Vec::new();
+        let mut old = Vec::new();
+        let steps = [
+            (Condition::no("Ready", "Waiting", "for a"), 1, 1),
+            (Condition::no("Ready", "Waiting", "for b"), 2, 1),
+            (Condition::yes("Ready", "Done"), 3, 3),
+            (Condition::yes("Ready", "StillDone"), 4, 3),
+            (Condition::unknown("Ready", "Lost", "no answer"), 5, 5),
+        ];
+        for (condition, now, since) in steps {
+            set(&mut list, &condition, Some(now), at(now));
+            set_v1beta1(&mut old, &condition, at(now));
+            let ready = get(&list, "Ready").unwrap();
+            assert_eq!((&ready.last_transition_time, ready.observed_generation), (&Time(at(since)), Some(now)));
+            assert_eq!((ready.reason.as_str(), ready.message.as_str()), (&*condition.reason, &*condition.message));
+            assert_eq!(get_v1beta1(&old, "Ready").unwrap().last_transition_time, Time(at(since)));
+        }
+        assert_eq!((list.len(), old.len()), (1, 1));
+    }
+
+    #[test]
+    fn the_old_generation_has_severity_only_when_false_and_ready_first() {
+        let mut list = Vec::new();
+        set_v1beta1(&mut list, &Condition::yes("Zed", "Fine"), Timestamp::UNIX_EPOCH);
+        set_v1beta1(&mut list, &Condition::no("Alpha", "Bad", "x").severity(Severity::Error), Timestamp::UNIX_EPOCH);
+        set_v1beta1(&mut list, &Condition::no("Ready", "Bad", ""), Timestamp::UNIX_EPOCH);
+        let seen: Vec<_> =
+            list.iter().map(|c| (c.type_.as_str(), c.severity.as_deref(), c.message.as_deref())).collect();
+        assert_eq!(seen, [("Ready", Some("Info"), None), ("Alpha", Some("Error"), Some("x")), ("Zed", None, None)]);
+    }
+}

@@ -216,3 +216,6 @@ impl<K: Kind> Resource for Seen<K> {
         self.0.meta_mut()
     }
 }
+
+#[cfg(test)]
+mod tests;

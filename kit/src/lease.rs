@@ -51,6 +51,12 @@ impl Leadership {
         Self { state, _always: Some(std::sync::Arc::new(sender)) }
     }
 
+    #[cfg(test)]
+    pub(crate) fn test() -> (watch::Sender<bool>, Self) {
+        let (sender, state) = watch::channel(false);
+        (sender, Self { state, _always: None })
+    }
+
     /// Whether this process leads now.
     pub fn is_held(&self) -> bool {
         *self.state.borrow()

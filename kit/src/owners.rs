@@ -94,3 +94,43 @@ pub fn owned_by(meta: &ObjectMeta, uid: &str) -> bool {
 pub fn group(api_version: &str) -> &str {
     api_version.split_once('/').map_or("", |(group, _)| group)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::config_map;
+
+    #[test]
+    fn finalizers_of_others_are_kept_and_the_list_is_guarded() {
+        let mut object = config_map("a", "u", 4, &[]);
+        object.metadata.finalizers = Some(vec!["other/x".to_owned()]);
+        let names = |write: Write| {
+            assert_eq!(write.target().resource_version.as_deref(), Some("4"));
+            let Write::Patch { body, .. } = write else { panic!("no patch") };
+            body["metadata"]["finalizers"].clone()
+        };
+        assert_eq!(names(add_finalizer(&object, "mine/y")), json!(["other/x", "mine/y"]));
+        object.metadata.finalizers = Some(vec!["other/x".to_owned(), "mine/y".to_owned()]);
+        assert_eq!(names(add_finalizer(&object, "mine/y")), json!(["other/x", "mine/y"]));
+        assert_eq!(names(remove_finalizer(&object, "mine/y")), json!(["other/x"]));
+    }
+
+    #[test]
+    fn an_owner_of_the_same_name_is_replaced_even_when_version_and_uid_changed() {
+        let owner = |version: &str, name: &str, uid: &str| OwnerReference {
+            api_version: format!("g/{version}"),
+            kind: "K".to_owned(),
+            name: name.to_owned(),
+            uid: uid.to_owned(),
+            ..OwnerReference::default()
+        };
+        let mut meta = ObjectMeta::default();
+        set_owner(&mut meta, owner("v1", "a", "1"));
+        set_owner(&mut meta, owner("v1", "b", "2"));
+        set_owner(&mut meta, owner("v2", "a", "3"));
+        let uids: Vec<_> = meta.owner_references.iter().flatten().map(|o| o.uid.as_str()).collect();
+        assert_eq!(uids, ["3", "2"]);
+        assert!(owned_by(&meta, "3") && !owned_by(&meta, "1"));
+        assert_eq!(owner_of_kind(&meta, "g", "K").map(|o| o.name.as_str()), Some("a"));
+    }
+}

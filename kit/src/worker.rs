@@ -291,3 +291,6 @@ impl<C: Controller> Job<C> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,3 +30,19 @@ pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, YamlError> {
 pub fn write(value: &impl Serialize) -> Result<String, YamlError> {
     serde_saphyr::to_string(value).map_err(|error| YamlError::Write(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scalars_are_read_as_go_reads_them() {
+        let text = "a: yes\nb: off\nc: 010\nd: 0o17\ne: 1_000\nf: 1:30\nf2: 2001-01-01\na: no\n";
+        let read: serde_json::Value = parse_like_go(text).unwrap();
+        let expected = serde_json::json!({
+            "a": false, "b": false, "c": 8, "d": 15, "e": 1000, "f": "1:30", "f2": "2001-01-01",
+        });
+        assert_eq!(read, expected);
+        assert!(matches!(parse::<serde_json::Value>("a: 1\na: 2\n"), Err(YamlError::Read(_))));
+    }
+}
