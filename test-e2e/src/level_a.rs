@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::bench::Bench;
 use crate::cache::Cache;
 use crate::host::{free_ports, netns_path};
-use crate::pki::Pki;
+use crate::pki::{Given, Pki};
 use crate::process::{Record, Spec, Supervisor};
 use crate::wait::{Phases, until};
 use crate::{gobuild, versions};
@@ -38,11 +38,22 @@ pub struct Options {
     pub address: IpAddr,
     /// Port of the API server; a free one when absent.
     pub port: Option<u16>,
+    /// Authorities that exist already: those Cluster API made for a workload cluster.
+    pub given: Option<Given>,
+    /// Whether Nodes that do not report are marked unready. Turn it off for Nodes that no kubelet stands behind.
+    pub heartbeats: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { name: "mgmt".to_owned(), netns: None, address: IpAddr::V4(Ipv4Addr::LOCALHOST), port: None }
+        Self {
+            name: "mgmt".to_owned(),
+            netns: None,
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port: None,
+            given: None,
+            heartbeats: true,
+        }
     }
 }
 
@@ -93,7 +104,7 @@ pub async fn start(bench: &Bench, options: Options) -> Result<ControlPlane> {
     if options.address != local {
         names.push(options.address.to_string());
     }
-    let pki = Pki::create(&dir.join("pki"), &names)?;
+    let pki = Pki::create(&dir.join("pki"), &names, options.given.as_ref()).await?;
     let known = Place { name: options.name, address: options.address, port, netns, binaries: kubernetes };
     for client in ["admin", "kcm"] {
         pki.kubeconfig(client, &known.server())?;
@@ -114,7 +125,7 @@ pub async fn start(bench: &Bench, options: Options) -> Result<ControlPlane> {
     })
     .await?;
     phases.done("etcd and API server");
-    let kcm = plane.start_kcm(kcm_port).await?;
+    let kcm = plane.start_kcm(kcm_port, options.heartbeats).await?;
     let namespaces: Api<Namespace> = Api::all(client);
     until("the controller manager and the default namespace", START, async || {
         kcm.check()?;
@@ -282,7 +293,7 @@ impl ControlPlane {
         self.supervisor.start(spec).await
     }
 
-    async fn start_kcm(&self, port: u16) -> Result<Record> {
+    async fn start_kcm(&self, port: u16, heartbeats: bool) -> Result<Record> {
         let file = |flag: &str, name: &str| format!("--{flag}={}", self.pki.path(name).display());
         let spec = Spec::new(self.process("kcm"), self.place.binaries.join("kube-controller-manager"));
         let spec = spec.netns(self.netns()).args([
@@ -300,7 +311,10 @@ impl ControlPlane {
             "--leader-elect=false".to_owned(),
             "--use-service-account-credentials".to_owned(),
             // These two are off by default and machines cannot join by token without them.
-            "--controllers=*,bootstrap-signer-controller,token-cleaner-controller".to_owned(),
+            format!(
+                "--controllers=*,bootstrap-signer-controller,token-cleaner-controller{}",
+                if heartbeats { "" } else { ",-node-lifecycle-controller" }
+            ),
         ]);
         self.supervisor.start(spec).await
     }

@@ -44,5 +44,6 @@ pub mod ramdisk;
 pub mod story;
 pub mod versions;
 pub mod wait;
+pub mod workload;
 
 pub use bench::Bench;

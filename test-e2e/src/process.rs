@@ -22,7 +22,7 @@ use crate::wait::{Gone, until};
 pub const MARK: &str = "METAL3_BENCH_OF";
 
 /// How long a process may take to end after TERM before KILL follows.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What to start and how.
 #[derive(Debug, Clone)]
