@@ -9,11 +9,14 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::{Value, json};
 
-use super::site::Site;
+use super::enrol::{ROLE, role};
 use super::watch::{DEPLOYMENTS, MACHINES, Watch, all, api};
 use crate::bench::source_tree;
 use crate::clusterctl::{Clusterctl, Request};
+use crate::level_m::{Description, Image};
 use crate::manifests;
+use crate::net::ADDRESS;
+use crate::node_image::Role;
 
 /// Last part of the control plane's address; the machine's own address is the endpoint.
 const CONTROL_PLANE: u8 = 22;
@@ -31,7 +34,15 @@ pub struct Cluster {
 
 impl Cluster {
     /// `clusterctl generate cluster` with the shipped template, then what emulated machines need on top.
-    pub async fn manifests(&self, clusterctl: &Clusterctl, site: &Site, namespace: &str) -> Result<Vec<Value>> {
+    pub async fn manifests(
+        &self,
+        clusterctl: &Clusterctl,
+        site: &Description,
+        interface: &str,
+        namespace: &str,
+    ) -> Result<Vec<Value>> {
+        let image = |role| site.images.get(&role).with_context(|| format!("no image for {role:?}"));
+        let (control_plane, worker) = (image(Role::ControlPlane)?, image(Role::Worker)?);
         let request = Request {
             name: self.name.clone(),
             namespace: namespace.to_owned(),
@@ -39,7 +50,7 @@ impl Cluster {
             flavor: None,
             control_plane: 1,
             workers: 0,
-            variables: self.variables(site),
+            variables: self.variables(worker, interface),
         };
         let mut objects = clusterctl.objects(&request).await?;
         let overlay = std::fs::read_to_string(source_tree()?.join("test-e2e/assets/tcg-overlay.yaml"))?;
@@ -49,18 +60,21 @@ impl Cluster {
             "kind": "Metal3MachineTemplate",
             "metadata": {"name": format!("{}-controlplane", self.name)},
             "spec": {"template": {"spec": {"image": {
-                "url": site.control_plane_image.url,
-                "checksum": site.control_plane_image.sha256,
-                "diskFormat": site.control_plane_image.format,
+                "url": control_plane.url,
+                "checksum": control_plane.checksum,
+                "checksumType": control_plane.checksum_type,
+                "diskFormat": control_plane.format,
             }}}},
         });
         manifests::overlay(&mut objects, &[image])?;
         Ok(objects)
     }
 
-    fn variables(&self, site: &Site) -> BTreeMap<String, String> {
-        let net = site.gateway.rsplit_once('.').map_or("", |(net, _)| net);
+    fn variables(&self, image: &Image, interface: &str) -> BTreeMap<String, String> {
+        let gateway = ADDRESS.to_string();
+        let net = gateway.rsplit_once('.').map_or("", |(net, _)| net);
         let at = |host: u8| format!("{net}.{host}");
+        let labels = |place| format!("{ROLE}: {}", role(place));
         let values = [
             ("KUBERNETES_VERSION", self.version.clone()),
             ("CLUSTER_APIENDPOINT_HOST", at(CONTROL_PLANE)),
@@ -68,12 +82,15 @@ impl Cluster {
             ("CONTROL_PLANE_IP_END", at(CONTROL_PLANE)),
             ("WORKER_IP_START", at(WORKERS.0)),
             ("WORKER_IP_END", at(WORKERS.1)),
-            ("NETWORK_GATEWAY", site.gateway.clone()),
-            ("NETWORK_DNS", format!("[\"{}\"]", site.gateway)),
-            ("HOST_INTERFACE", site.interface.clone()),
-            ("IMAGE_URL", site.worker_image.url.clone()),
-            ("IMAGE_CHECKSUM", site.worker_image.sha256.clone()),
-            ("IMAGE_FORMAT", site.worker_image.format.clone()),
+            ("NETWORK_GATEWAY", gateway.clone()),
+            ("NETWORK_DNS", format!("[\"{gateway}\"]")),
+            ("HOST_INTERFACE", interface.to_owned()),
+            ("IMAGE_URL", image.url.clone()),
+            ("IMAGE_CHECKSUM", image.checksum.clone()),
+            ("IMAGE_CHECKSUM_TYPE", image.checksum_type.clone()),
+            ("IMAGE_FORMAT", image.format.clone()),
+            ("CONTROL_PLANE_HOST_LABELS", labels(0)),
+            ("WORKER_HOST_LABELS", labels(1)),
         ];
         values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }

@@ -6,10 +6,10 @@ use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::Node;
 
 use super::cluster::{Cluster, is_ready};
-use super::enrol::enrol;
-use super::site::Site;
+use super::enrol::{enrol, role};
 use super::watch::{ADDRESSES, Picture, Watch, all};
 use crate::clusterctl::Clusterctl;
+use crate::level_m::Description;
 use crate::manifests;
 
 /// Inspection and cleaning of one machine, and waiting for its turn.
@@ -46,19 +46,20 @@ pub async fn run(
     watch: &mut Watch,
     clusterctl: &Clusterctl,
     cluster: &Cluster,
-    site: &Site,
+    site: &Description,
     job: &Job,
 ) -> Result<Report> {
     ensure!(job.hosts <= site.machines.len(), "{} machines asked for, {} are there", job.hosts, site.machines.len());
     let mut clock = Clock::default();
-    for machine in &site.machines[..job.hosts] {
-        enrol(watch.client(), watch.namespace(), machine).await?;
+    for (place, machine) in site.machines[..job.hosts].iter().enumerate() {
+        enrol(watch.client(), watch.namespace(), machine, role(place)).await?;
     }
     let what = format!("{} hosts inspected, cleaned and available", job.hosts);
-    watch.until(&what, ENROL * 2, async |now| Ok(now.hosts_in("available").len() == job.hosts)).await?;
+    let now = watch.until(&what, ENROL * 2, async |now| Ok(now.hosts_in("available").len() == job.hosts)).await?;
     clock.done("enrolment of all hosts");
 
-    let objects = cluster.manifests(clusterctl, site, watch.namespace()).await?;
+    let interface = interface(&now).context("no inspected host reports a network interface")?;
+    let objects = cluster.manifests(clusterctl, site, interface, watch.namespace()).await?;
     manifests::apply(watch.client(), watch.namespace(), &objects).await?;
     wait_for_nodes(watch, cluster, 1, CONTROL_PLANE).await.context("control plane")?;
     clock.done("control plane: claim, deploy, kubeadm init, Node Ready");
@@ -76,6 +77,11 @@ pub async fn run(
         last: watch.until("the last look", WORKER, async |_| Ok(true)).await?,
         addresses: addresses.iter().filter_map(|a| a["spec"]["address"].as_str().map(str::to_owned)).collect(),
     })
+}
+
+/// The name that inspection found for the first network interface.
+fn interface(picture: &Picture) -> Option<&str> {
+    picture.hosts.iter().find_map(|host| host["status"]["hardware"]["nics"][0]["name"].as_str())
 }
 
 /// Exactly this many Nodes, each Ready and linked to its host, and every Machine running.

@@ -1,7 +1,7 @@
 //! The main job, told as a user would do it: enrol powered-off machines, generate a cluster, scale it.
 //!
 //! ```text
-//! site (what level M offers) -> enrol (BareMetalHosts) -> cluster (clusterctl, scaling) -> main_job (the order of it)
+//! stage (machines, Ironic, API server, manager) -> enrol (BareMetalHosts) -> cluster (clusterctl, scaling) -> main_job (the order of it)
 //!                                        '------------ watch + progress (what is shown meanwhile) -----------'
 //! ```
 
@@ -9,5 +9,5 @@ pub mod cluster;
 pub mod enrol;
 pub mod main_job;
 pub mod progress;
-pub mod site;
+pub mod stage;
 pub mod watch;
