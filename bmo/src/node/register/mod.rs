@@ -144,17 +144,16 @@ impl Registration<'_> {
         }
     }
 
-    /// What the node lacks: its name, driver, BMC parameters, power-off rule and architecture. `credentials_changed`
-    /// sends the BMC parameters in any case, because Ironic masks passwords and nobody can compare them.
+    /// What the node lacks: its name, driver, BMC parameters and power-off rule. `credentials_changed` sends the password
+    /// in any case, because Ironic masks it and nobody can compare it. User name and password may be missing in `bmc`
+    /// when the Secret was not read.
     pub fn update(&self, node: &Node, credentials_changed: bool) -> Patch {
         let mut patch = Patch::new();
         if node.name.as_deref() != Some(self.name) {
             patch = patch.set(&["name"], self.name);
         }
         patch = patch.and(self.interfaces(node));
-        if credentials_changed || !self.bmc_matches(&node.driver_info) {
-            patch = patch.set(&["driver_info"], Value::Object(self.merged(&node.driver_info)));
-        }
+        patch = patch.and(self.access(&node.driver_info, credentials_changed));
         if self.versions.has(Feature::DisablePowerOff)
             && node.disable_power_off.unwrap_or_default() != self.disable_power_off
         {
@@ -201,19 +200,24 @@ impl Registration<'_> {
         patch
     }
 
-    /// Whether everything that can be compared is as wanted, and nothing of ours is left over.
-    fn bmc_matches(&self, actual: &Info) -> bool {
-        let wanted = self.bmc.0.iter().all(|(key, value)| is_secret(key) || actual.get(key) == Some(value));
-        let left_over = actual.0.keys().any(|key| is_bmc_key(key) && !self.bmc.0.contains_key(key));
-        wanted && !left_over
-    }
-
-    /// The whole `driver_info`: ours, and what other parts of registration and deployment put there.
-    fn merged(&self, actual: &Info) -> Map<String, Value> {
-        let foreign = actual.0.iter().filter(|(key, value)| !is_bmc_key(key) && **value != MASK && !value.is_null());
-        let mut merged: Map<String, Value> = foreign.map(|(key, value)| (key.clone(), value.clone())).collect();
-        merged.extend(self.bmc.0.clone());
-        merged
+    /// BMC parameters, key by key: what others put into `driver_info` stays, and so does a password that is not at hand
+    /// here (Ironic returns a mask, which must never be sent back).
+    fn access(&self, actual: &Info, credentials_changed: bool) -> Patch {
+        let mut patch = Patch::new();
+        for (key, wanted) in &self.bmc.0 {
+            let segments = ["driver_info", key];
+            if !is_secret(key) {
+                patch = patch.ensure(&segments, actual.get(key), Some(wanted.clone()));
+            } else if *wanted != MASK && (credentials_changed || actual.get(key).is_none()) {
+                patch = patch.set(&segments, wanted.clone());
+            }
+        }
+        let ours = actual.0.keys().filter(|key| is_bmc_key(key) && !self.bmc.0.contains_key(*key));
+        // User name and password may be left out when they are not at hand.
+        let stays = |key: &&String| {
+            key.starts_with(self.driver.prefix) && (key.ends_with("_username") || key.ends_with("_password"))
+        };
+        ours.filter(|key| !stays(key)).fold(patch, |patch, key| patch.remove(&["driver_info", key]))
     }
 }
 

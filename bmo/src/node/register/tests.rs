@@ -140,22 +140,40 @@ fn differences_of_an_existing_node() {
         change(&mut node);
         node
     };
-    let whole = |extra: &[(&str, &str)]| {
-        let mut info = bmc("pw");
-        for (key, value) in extra {
-            info.set(*key, *value);
-        }
-        Patch::new().set(&["driver_info"], serde_json::to_value(info).unwrap())
-    };
+    let set = |key: &str, value: &str| Patch::new().set(&["driver_info", key], value);
+    let password = || set("redfish_password", "pw");
     // what the node has, whether the Secret changed => the patch
-    let table: [(Node, bool, Patch); 8] = [
+    let table: [(Node, bool, Patch); 11] = [
         (with(&|n| n.name = Some("host".into())), false, Patch::new().set(&["name"], "ns~host")),
         (with(&|n| n.name = None), false, Patch::new().set(&["name"], "ns~host")),
-        (base.clone(), true, whole(&[])),
-        (with(&|n| n.driver_info.set("redfish_address", "https://192.0.2.9")), false, whole(&[])),
-        (with(&|n| n.driver_info.set("redfish_username", "old")), false, whole(&[])),
-        (with(&|n| n.driver_info.set("redfish_verify_ca", false)), false, whole(&[])),
-        (with(&|n| n.driver_info.set("deploy_iso", "i")), true, whole(&[("deploy_iso", "i")])),
+        (base.clone(), true, password()),
+        (
+            with(&|n| n.driver_info.set("redfish_address", "https://192.0.2.9")),
+            false,
+            set("redfish_address", "https://192.0.2.1"),
+        ),
+        (
+            with(&|n| n.driver_info.set("redfish_username", "old")),
+            true,
+            password().and(set("redfish_username", "admin")),
+        ),
+        (
+            with(&|n| n.driver_info.set("redfish_verify_ca", false)),
+            false,
+            Patch::new().remove(&["driver_info", "redfish_verify_ca"]),
+        ),
+        (
+            with(&|n| n.driver_info.set("external_http_url", "x")),
+            false,
+            Patch::new().remove(&["driver_info", "external_http_url"]),
+        ),
+        (with(&|n| n.driver_info.set("deploy_iso", "i")), true, password()),
+        (with(&|n| drop(n.driver_info.0.remove("redfish_password"))), false, password()),
+        (
+            with(&|n| n.driver_info.set("ipmi_password", MASK)),
+            false,
+            Patch::new().remove(&["driver_info", "ipmi_password"]),
+        ),
         (with(&|n| n.disable_power_off = Some(true)), false, Patch::new().set(&["disable_power_off"], false)),
     ];
     for (row, (node, changed, patch)) in table.into_iter().enumerate() {
@@ -164,12 +182,26 @@ fn differences_of_an_existing_node() {
 }
 
 #[test]
-fn foreign_secrets_are_not_sent_back_masked() {
-    let wanted = registration("redfish");
-    let mut node = registered(&wanted);
-    node.driver_info.set("other_password", MASK);
-    let patch = format!("{:?}", wanted.update(&node, true).operations());
-    assert!(!patch.contains("other_password"), "{patch}");
+fn without_the_secret_at_hand_credentials_stay() {
+    let node =
+        Node { driver_info: registered(&registration("redfish")).driver_info, ..registered(&registration("redfish")) };
+    let moved = Info(
+        bmc(MASK)
+            .0
+            .into_iter()
+            .map(|(k, v)| if k == "redfish_address" { (k, "https://192.0.2.7".into()) } else { (k, v) })
+            .collect(),
+    );
+    let expected = Patch::new().set(&["driver_info", "redfish_address"], "https://192.0.2.7");
+    // A mask that was copied from the node is not sent, whatever the caller says.
+    for changed in [false, true] {
+        let wanted = Registration { bmc: moved.clone(), ..registration("redfish") };
+        assert_eq!(wanted.update(&node, changed), expected);
+    }
+    // Nor are they removed when they are left out.
+    let mut bare = moved;
+    bare.0.retain(|key, _| !key.ends_with("_username") && !key.ends_with("_password"));
+    assert_eq!(Registration { bmc: bare, ..registration("redfish") }.update(&node, false), expected);
 }
 
 #[test]
