@@ -5,8 +5,55 @@
 //! | module | reads | writes |
 //! |---|---|---|
 //! | [`cluster`] | Cluster, Machines | Metal3Cluster status: endpoint, failure domains |
-//! | [`machine`] | Machine, Cluster, hosts, data, Nodes | host claim and spec, Metal3DataClaim, providerID of Node and Metal3Machine |
+//! | [`machine`] | Machine, Cluster, hosts, data, Nodes | host claim and spec, Metal3DataClaim, provider ID of Node and Metal3Machine |
+//! | [`template`] | Metal3MachineTemplate | cleaning mode of the machines cloned from it |
+//! | [`label_sync`] | labels of hosts | labels of Nodes |
 //! | [`remote`] | `<cluster>-kubeconfig` Secrets | Nodes of workload clusters |
+//!
+//! [`run`] starts all of them; [`hooks`] are the admission webhooks.
 
+pub mod cluster;
+pub mod label_sync;
 pub mod machine;
+pub mod options;
 pub mod remote;
+pub mod template;
+
+use kit::runtime::Context;
+use kit::worker;
+use tokio::task::JoinHandle;
+
+pub use self::options::Options;
+use crate::machine::view::Settings;
+
+/// Runs the controllers until the context's shutdown fires.
+pub async fn run(context: Context, options: Options) -> Result<(), tokio::task::JoinError> {
+    for worker in start(&context, &options) {
+        worker.await?;
+    }
+    Ok(())
+}
+
+/// Starts the controllers.
+fn start(context: &Context, options: &Options) -> Vec<JoinHandle<()>> {
+    let remotes = remote::Remotes::new(context.io.clone());
+    let settings = Settings { fast_track: options.fast_track, strict_failure_domains: options.strict_failure_domains };
+    let sources = machine::gather::Sources::new(context, remotes.clone(), settings);
+    let with =
+        |passes: usize| worker::Options { resync: options.resync, ..worker::Options::default() }.concurrency(passes);
+
+    let clusters = cluster::Clusters::new(context, remotes);
+    let cluster_wakes = clusters.wakes();
+    let machine_wakes = machine::wakes(&sources);
+    let machines = machine::Machines { sources: sources.clone() };
+    let templates = template::Templates::new(context);
+    let template_wakes = templates.wakes();
+    let labels = label_sync::LabelSync { sources };
+    let label_wakes = labels.wakes();
+    vec![
+        worker::spawn(context, clusters, cluster_wakes, with(options.metal3cluster_concurrency)),
+        worker::spawn(context, machines, machine_wakes, with(options.metal3machine_concurrency)),
+        worker::spawn(context, templates, template_wakes, with(options.metal3machinetemplate_concurrency)),
+        worker::spawn(context, labels, label_wakes, with(options.metal3labelsync_concurrency)),
+    ]
+}

@@ -20,7 +20,7 @@ pub mod view;
 mod wakes;
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 
 use kit::pass::{Controller, Done, Fault, Found, Key, Next, Plan, Record};
 
@@ -70,3 +70,8 @@ impl Controller for Machines {
         Record::of(plan, done).with_status(status)
     }
 }
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod walks;

@@ -5,9 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use api::infra::v1beta2::{
-    AddressType, Initialization, MachineAddress, Metal3Machine, Metal3MachineStatus, ObjectRef, V1Beta1Condition,
-};
+use api::infra::v1beta2::{AddressType, Initialization, MachineAddress, Metal3Machine, Metal3MachineStatus, ObjectRef};
 use api::meta::SecretReference;
 use api::metal3::BareMetalHost;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;

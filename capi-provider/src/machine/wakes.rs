@@ -11,9 +11,8 @@ use kit::wakes::Registration;
 use super::consumer::Consumer;
 use super::gather::{self, Sources};
 use super::provision;
+use crate::cluster::{BY_CLUSTER, cluster_of};
 
-/// Index of Machines by cluster (`namespace/name`).
-const BY_CLUSTER: &str = "machine-cluster";
 /// Index of Metal3Machines that look for a host, by namespace.
 const WAITING: &str = "waits-for-host";
 
@@ -23,10 +22,7 @@ pub fn wakes(sources: &Sources) -> Registration {
         let namespace = machine.metadata.namespace.clone().unwrap_or_default();
         if gather::waits_for_host(machine) { vec![namespace] } else { Vec::new() }
     });
-    let by_cluster = sources.owners.clone().index(BY_CLUSTER, |machine: &Machine| {
-        let namespace = machine.metadata.namespace.as_deref().unwrap_or_default();
-        vec![format!("{namespace}/{}", machine.spec.cluster_name)]
-    });
+    let by_cluster = sources.owners.clone().index(BY_CLUSTER, cluster_of);
     let of_infra = by_cluster.clone();
     Registration::new()
         .own(&machines)

@@ -1,0 +1,192 @@
+//! Labels of hosts, copied to their Nodes: those under the prefixes that the Metal3Cluster's annotation names.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::metal3::BareMetalHost;
+use api::names::annotation;
+use kit::owners;
+use kit::pass::{Controller, Done, Fault, Found, Key, Next, Plan, Record, Why};
+use kit::wakes::Registration;
+
+use crate::machine::consumer::Consumer;
+use crate::machine::gather::Sources;
+use crate::machine::life::Call;
+use crate::remote::{NodeSeen, NodeWrite};
+
+/// How often a Node is compared with its host.
+const PERIOD: Duration = Duration::from_secs(60);
+
+/// The controller; its keys are hosts.
+#[derive(Debug, Clone)]
+pub struct LabelSync {
+    /// The caches of the machine controller.
+    pub sources: Sources,
+}
+
+/// What a pass knows of a host that a machine with a Node uses.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// The host.
+    pub host: Arc<BareMetalHost>,
+    /// The Cluster.
+    pub cluster: Key,
+    /// The annotation's value.
+    pub prefixes: String,
+    /// The Node.
+    pub node: Option<NodeSeen>,
+}
+
+impl LabelSync {
+    /// What wakes the controller: the hosts themselves.
+    pub fn wakes(&self) -> Registration {
+        Registration::new()
+            .own(&self.sources.hosts)
+            .needs(&self.sources.machines)
+            .needs(&self.sources.owners)
+            .needs(&self.sources.clusters)
+            .needs(&self.sources.infras)
+    }
+
+    /// The names on the way from a host to its Node; `None` where the way ends.
+    fn path(&self, key: &Key) -> Option<(View, String)> {
+        let host = self.sources.hosts.get(key)?;
+        let paused = host.metadata.annotations.as_ref().is_some_and(|all| all.contains_key(annotation::HOST_PAUSED));
+        let Consumer::Machine(machine) = Consumer::of(&host) else { return None };
+        let machine = self.sources.machines.get(&machine).filter(|_| !paused && machine.namespace == key.namespace)?;
+        let beside = |name: &str| Key::new(key.namespace.as_str(), name);
+        let owner = owners::owner_of_kind(&machine.metadata, api::capi::GROUP, "Machine")?;
+        let owner = self.sources.owners.get(&beside(&owner.name))?;
+        let node = owner.node_name()?.to_owned();
+        let cluster =
+            self.sources.clusters.get(&beside(&owner.spec.cluster_name)).filter(|cluster| !cluster.is_paused())?;
+        let infra = self.sources.infras.get(&beside(&cluster.spec.infrastructure_ref.as_ref()?.name))?;
+        let prefixes = infra.metadata.annotations.as_ref()?.get(annotation::LABEL_SYNC_PREFIXES)?.clone();
+        let served = owners::watched(&machine.metadata, &self.sources.watch_filter) && !owners::paused(&infra.metadata);
+        served.then(|| (View { host, cluster: Key::of(&*cluster), prefixes, node: None }, node))
+    }
+}
+
+impl Controller for LabelSync {
+    type View = View;
+    type Call = Call;
+    type Answer = ();
+
+    fn name(&self) -> &'static str {
+        "metal3-label-sync"
+    }
+
+    async fn gather(&self, key: &Key) -> Found<View> {
+        let Some((view, node)) = self.path(key) else { return Found::Missing };
+        match self.sources.remotes.nodes(&view.cluster).await {
+            Ok(nodes) => Found::View(View { node: nodes.iter().find(|known| known.name == node).cloned(), ..view }),
+            Err(fault) => Found::Later(fault),
+        }
+    }
+
+    fn decide(&self, view: &View) -> Plan<Call> {
+        decide(view)
+    }
+
+    async fn call(&self, _: &View, call: &Call) -> Result<(), Fault> {
+        self.sources.remotes.write(&call.cluster, &call.write).await
+    }
+
+    fn record(&self, _: &View, plan: Plan<Call>, done: &Done<()>) -> Record {
+        Record::of(plan, done)
+    }
+}
+
+fn decide(view: &View) -> Plan<Call> {
+    let prefixes = match prefixes(&view.prefixes) {
+        Ok(prefixes) => prefixes,
+        Err(bad) => {
+            let text = format!("annotation {}: {bad:?} is no DNS subdomain", annotation::LABEL_SYNC_PREFIXES);
+            return Plan::wait(Next::Changed(Why::new("InvalidLabelPrefix", text)));
+        }
+    };
+    let again = || Next::After(PERIOD, Why::new("InSync", "the Node is compared with its host again"));
+    let Some(node) = &view.node else { return Plan::wait(again()) };
+    let labels = changes(&prefixes, view.host.metadata.labels.as_ref(), &node.labels);
+    if labels.is_empty() {
+        return Plan::wait(again());
+    }
+    let write = NodeWrite::Labels { node: node.name.clone(), uid: node.uid.clone(), labels };
+    Plan::ask(Call { cluster: view.cluster.clone(), write }, again())
+}
+
+/// The prefixes of a comma separated list, or the first that is not one.
+fn prefixes(list: &str) -> Result<BTreeSet<&str>, &str> {
+    list.split(',')
+        .map(str::trim)
+        .filter(|prefix| !prefix.is_empty())
+        .map(|p| if subdomain(p) { Ok(p) } else { Err(p) })
+        .collect()
+}
+
+fn subdomain(text: &str) -> bool {
+    let edge = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    text.len() <= 253
+        && text.split('.').all(|part| {
+            let bytes = part.as_bytes();
+            edge(bytes.first()) && edge(bytes.last()) && bytes.iter().all(|b| edge(Some(b)) || *b == b'-')
+        })
+}
+
+/// What must change on the Node: labels under the prefixes, and no other.
+fn changes(
+    prefixes: &BTreeSet<&str>,
+    host: Option<&BTreeMap<String, String>>,
+    node: &BTreeMap<String, String>,
+) -> BTreeMap<String, Option<String>> {
+    let synced = |key: &String| key.split_once('/').is_some_and(|(prefix, _)| prefixes.contains(prefix));
+    let wanted: BTreeMap<&String, &String> = host.into_iter().flatten().filter(|(key, _)| synced(key)).collect();
+    let set = wanted.iter().filter(|(key, value)| node.get(**key) != Some(**value));
+    let mut all: BTreeMap<String, Option<String>> =
+        set.map(|(key, value)| ((*key).clone(), Some((*value).clone()))).collect();
+    let gone = node.keys().filter(|key| synced(key) && !wanted.contains_key(*key));
+    all.extend(gone.map(|key| (key.clone(), None)));
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn only_labels_under_the_prefixes_change() {
+        let prefixes = prefixes("rack.example.com, zone").unwrap();
+        let host =
+            map(&[("rack.example.com/a", "1"), ("zone/b", "2"), ("zone/same", "s"), ("other/c", "3"), ("zone", "4")]);
+        let node = map(&[
+            ("zone/b", "old"),
+            ("zone/gone", "5"),
+            ("zone/same", "s"),
+            ("other/d", "6"),
+            ("zone", "x"),
+            ("zones/e", "7"),
+        ]);
+        let expected: BTreeMap<String, Option<String>> = [
+            ("rack.example.com/a".to_owned(), Some("1".to_owned())),
+            ("zone/b".to_owned(), Some("2".to_owned())),
+            ("zone/gone".to_owned(), None),
+        ]
+        .into();
+        assert_eq!(changes(&prefixes, Some(&host), &node), expected);
+        assert!(changes(&prefixes, Some(&host), &host).is_empty());
+    }
+
+    #[test]
+    fn lists_of_prefixes() {
+        assert_eq!(prefixes(" a.b ,, c ").unwrap(), BTreeSet::from(["a.b", "c"]));
+        assert!(prefixes("").unwrap().is_empty());
+        for bad in ["A", "a_b", "-a", "a..b", "a/b", "a."] {
+            assert_eq!(prefixes(bad), Err(bad));
+        }
+    }
+}

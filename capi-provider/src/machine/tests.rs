@@ -1,0 +1,412 @@
+//! A machine's life as a table: what is known, what is done, what is told.
+
+use std::sync::Arc;
+
+use api::infra::v1beta2::{
+    Metal3Data, Metal3DataClaim, Metal3DataClaimStatus, Metal3DataStatus, Metal3Machine, ObjectRef,
+};
+use api::meta::SecretReference;
+use api::metal3::{BareMetalHost, HardwareDetails, Image, Nic, ProvisioningState};
+use api::names::{annotation, label};
+use kit::pass::{Class, Done, Fault, Next, Plan, Write};
+
+use super::fixture::{
+    annotated, apply, available, consumed, delete, free, held, host, machine, meta, now, ours, owner, view,
+};
+use super::life::{Call, decide};
+use super::view::{Nodes, View};
+use super::{claim, status};
+use crate::remote::{NodeSeen, NodeWrite};
+
+/// What a plan does, in short: the kind and name written, the call, or the reason of the wait.
+fn short(plan: &Plan<Call>) -> String {
+    assert!(plan.writes.len() <= 1, "more than one dependent write: {plan:?}");
+    if let Some(write) = plan.writes.first() {
+        let verb = match write {
+            Write::Create { .. } => "create",
+            Write::Patch { .. } => "patch",
+            Write::Status { .. } => "status",
+            Write::Delete { .. } => "delete",
+        };
+        return format!("{verb} {} {}", write.target().resource.kind, write.target().key.name);
+    }
+    match (&plan.call, &plan.next) {
+        (Some(call), _) => format!("{:?}", call.write),
+        (None, Next::Rest) => "rest".to_owned(),
+        (None, Next::Gone) => "gone".to_owned(),
+        (None, next) => next.why().map_or("now".to_owned(), |why| why.reason.to_owned()),
+    }
+}
+
+fn doing(view: &View) -> String {
+    short(&decide(view).0)
+}
+
+fn nothing_done() -> Done<()> {
+    Done { written: Vec::new(), failed: None, answer: None, at: now() }
+}
+
+/// The machine after the status write of a pass.
+fn told(view: &View, done: &Done<()>) -> Metal3Machine {
+    let (plan, report) = decide(view);
+    let write = status::write(view, &report, plan.next.why(), done);
+    write.map_or_else(|| (*view.machine).clone(), |write| apply(&*view.machine, &write))
+}
+
+fn condition(machine: &Metal3Machine, kind: &str) -> String {
+    let list = machine.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    kit::conditions::get(list, kind).map_or("-".to_owned(), |c| format!("{} {}", c.status, c.reason))
+}
+
+/// A host of the machine in a state, with what the machine puts on it.
+fn deployed(state: ProvisioningState) -> BareMetalHost {
+    let mut host = claim::claimed(&view(), &ours(host("h", state)));
+    host.spec.image =
+        Some(Image { url: "http://i/x".into(), checksum: Some("http://i/x.sum".into()), ..Image::default() });
+    host.spec.user_data = Some(SecretReference { name: Some("boot".into()), namespace: Some("ns".into()) });
+    host.spec.online = true;
+    host
+}
+
+/// The machine with its annotation.
+fn bound() -> Metal3Machine {
+    annotated(machine(), annotation::MACHINE_HOST, "ns/h")
+}
+
+fn with_id(mut machine: Metal3Machine) -> Arc<Metal3Machine> {
+    machine.spec.provider_id = Some("metal3://ns/h/m".into());
+    Arc::new(machine)
+}
+
+fn node(id: Option<&str>) -> Nodes {
+    let labels = [(super::node::UUID_LABEL.to_owned(), "uid-h".to_owned())].into();
+    Nodes::Seen([NodeSeen { name: "n".into(), uid: "u".into(), provider_id: id.map(str::to_owned), labels }].into())
+}
+
+fn with_owner(change: impl FnOnce(&mut api::capi::Machine)) -> Option<Arc<api::capi::Machine>> {
+    let mut machine = owner();
+    change(&mut machine);
+    Some(Arc::new(machine))
+}
+
+#[test]
+fn before_a_host() {
+    let no_finalizer = || {
+        let mut machine = machine();
+        machine.metadata.finalizers = None;
+        Arc::new(machine)
+    };
+    let unready = api::capi::Cluster { status: None, ..super::fixture::cluster() };
+    let table: Vec<(&str, View, &str)> = vec![
+        ("no Machine", View { owner: None, ..view() }, "WaitingForMetal3MachineOwnerRef"),
+        ("no Cluster", View { cluster: None, ..view() }, "WaitingForClusterInfrastructureReady"),
+        (
+            "Cluster not ready",
+            View { cluster: Some(Arc::new(unready)), ..view() },
+            "WaitingForClusterInfrastructureReady",
+        ),
+        ("no Metal3Cluster", View { infra: None, ..view() }, "WaitingforMetal3Cluster"),
+        (
+            "no bootstrap data",
+            View { owner: with_owner(|o| o.spec.bootstrap.data_secret_name = None), ..view() },
+            "WaitingForBootstrapData",
+        ),
+        (
+            "bootstrap data not complete",
+            View { owner: with_owner(|o| o.status = None), ..view() },
+            "WaitingForBootstrapData",
+        ),
+        (
+            "finalizer first",
+            View { machine: no_finalizer(), hosts: free([available("h")]), ..view() },
+            "patch Metal3Machine m",
+        ),
+        (
+            "failure domain",
+            View { owner: with_owner(|o| o.spec.failure_domain = Some("fd".into())), ..view() },
+            "patch Metal3Machine m",
+        ),
+        ("no host", view(), "NoAvailableHost"),
+        (
+            "paused",
+            View {
+                machine: Arc::new(annotated(machine(), kit::owners::PAUSED, "")),
+                hosts: free([available("h")]),
+                ..view()
+            },
+            "Paused",
+        ),
+    ];
+    for (case, view, expected) in table {
+        assert_eq!(doing(&view), expected, "{case}");
+    }
+}
+
+#[test]
+fn to_a_host() {
+    let named = |host: BareMetalHost| super::view::Hosts { named: Some(Arc::new(host)), ..free([available("h2")]) };
+    let bound_view = |hosts| View { machine: Arc::new(bound()), hosts, ..view() };
+    let taken = consumed(available("h"), api::infra::GROUP, "Metal3Machine", "other");
+    let mut running = available("h");
+    running.spec.image = Some(Image { url: "u".into(), ..Image::default() });
+    running.spec.user_data = Some(SecretReference::named("boot"));
+    let table: Vec<(&str, View, &str)> = vec![
+        ("a free host is named first", View { hosts: free([available("h")]), ..view() }, "patch Metal3Machine m"),
+        ("the named host is taken", bound_view(named(available("h"))), "patch BareMetalHost h"),
+        ("lost to another: another is named", bound_view(named(taken.clone())), "patch Metal3Machine m"),
+        (
+            "in error: another is named",
+            bound_view(named(host("h", ProvisioningState::Inspecting))),
+            "patch Metal3Machine m",
+        ),
+        ("gone: another is named", bound_view(free([available("h2")])), "patch Metal3Machine m"),
+        ("used, annotation lost", View { hosts: held(ours(available("h"))), ..view() }, "patch Metal3Machine m"),
+        ("consumer removed by hand", bound_view(named(running)), "patch BareMetalHost h"),
+        (
+            "bound for good, taken by another",
+            View { machine: with_id(bound()), ..bound_view(named(taken)) },
+            "AssociateBareMetalHostFailed",
+        ),
+        (
+            "bound for good, host gone",
+            View { machine: with_id(bound()), ..bound_view(free([available("h2")])) },
+            "AssociateBareMetalHostFailed",
+        ),
+        (
+            "bound for good, consumer removed",
+            View { machine: with_id(bound()), ..bound_view(named(available("h"))) },
+            "patch BareMetalHost h",
+        ),
+        (
+            "annotation into another namespace",
+            View { machine: Arc::new(annotated(machine(), annotation::MACHINE_HOST, "other/h")), ..view() },
+            "NoAvailableHost",
+        ),
+    ];
+    for (case, view, expected) in table {
+        assert_eq!(doing(&view), expected, "{case}");
+    }
+}
+
+#[test]
+fn a_claim_is_refused_when_anything_changed() {
+    let view = View {
+        machine: Arc::new(bound()),
+        hosts: super::view::Hosts { named: Some(Arc::new(available("h"))), ..Default::default() },
+        ..view()
+    };
+    let plan = decide(&view).0;
+    let write = &plan.writes[0];
+    assert_eq!((write.target().uid.as_deref(), write.target().resource_version.as_deref()), (Some("uid-h"), Some("1")));
+    let after = apply(&available("h"), write);
+    assert!(view.uses(&after));
+    assert_eq!(after.metadata.labels.unwrap()[label::CLUSTER_NAME], "c");
+    assert_eq!(after.metadata.annotations.unwrap()[annotation::CLUSTERCTL_BLOCK_MOVE], "");
+    assert!(!after.spec.online && after.spec.image.is_none());
+    assert_eq!(plan.notes[0].reason, "HostClaimed");
+}
+
+#[test]
+fn from_a_host_to_a_node() {
+    let bound_view = |host| View { machine: Arc::new(bound()), hosts: held(host), ..view() };
+    let done =
+        |nodes| View { machine: with_id(bound()), nodes, ..bound_view(deployed(ProvisioningState::Provisioned)) };
+    let linked =
+        || with_owner(|o| o.status.as_mut().unwrap().node_ref = Some(api::capi::MachineNodeRef { name: "n".into() }));
+    let cloud = || {
+        let mut infra = (*view().infra.unwrap()).clone();
+        infra.spec.cloud_provider_enabled = Some(true);
+        Some(Arc::new(infra))
+    };
+    let mut error = deployed(ProvisioningState::Provisioning);
+    error.status.as_mut().unwrap().error_message = "no".into();
+    let unbound = bound_view(deployed(ProvisioningState::Provisioned));
+    let down = Nodes::Unknown(Fault::new(Class::Backoff, "ApiUnreachable", "down"));
+    let table: Vec<(&str, View, &str)> = vec![
+        ("image and data", bound_view(claim::claimed(&view(), &ours(available("h")))), "patch BareMetalHost h"),
+        ("the host works", bound_view(deployed(ProvisioningState::Provisioning)), "HostProvisioning"),
+        ("the host fails", bound_view(error), "HostInError"),
+        (
+            "never by somebody else's image",
+            bound_view(deployed(ProvisioningState::ExternallyProvisioned)),
+            "HostExternallyProvisioned",
+        ),
+        ("provider ID", unbound.clone(), "patch Metal3Machine m"),
+        (
+            "cloud provider: its Node first",
+            View { infra: cloud(), nodes: node(None), ..unbound.clone() },
+            "WaitingForCloudProvider",
+        ),
+        (
+            "cloud provider: copied",
+            View { infra: cloud(), nodes: node(Some("metal3://ns/h/m")), ..unbound },
+            "patch Metal3Machine m",
+        ),
+        ("no Node yet", done(Nodes::Seen([].into())), "WaitingForNode"),
+        ("cluster down", done(down), "WaitingForWorkloadCluster"),
+        ("Node has the ID", done(node(Some("metal3://ns/h/m"))), "WaitingForNodeRef"),
+        ("Node of an old release", done(node(Some("metal3://uid-h"))), "patch Metal3Machine m"),
+        ("at rest", View { owner: linked(), ..done(Nodes::NotAsked) }, "rest"),
+    ];
+    for (case, view, expected) in table {
+        assert_eq!(doing(&view), expected, "{case}");
+    }
+    let write = NodeWrite::ProviderId { node: "n".into(), uid: "u".into(), id: "metal3://ns/h/m".into() };
+    assert_eq!(decide(&done(node(None))).0.call.unwrap().write, write);
+}
+
+#[test]
+fn what_a_host_gets() {
+    let mut view =
+        View { machine: Arc::new(bound()), hosts: held(claim::claimed(&view(), &ours(available("h")))), ..view() };
+    let mut machine = bound();
+    machine.spec.automated_cleaning_mode = Some(api::infra::v1beta2::AutomatedCleaningMode::Disabled);
+    machine.spec.meta_data = Some(SecretReference::named("own-meta"));
+    view.machine = Arc::new(machine);
+    let plan = decide(&view).0;
+    let after = apply(&**view.host().unwrap(), &plan.writes[0]).spec;
+    let expected = deployed(ProvisioningState::Available).spec;
+    assert_eq!((after.image, after.user_data, after.online), (expected.image, expected.user_data, true));
+    assert_eq!(after.meta_data.unwrap().name.as_deref(), Some("own-meta"));
+    assert_eq!(after.network_data, None);
+    assert_eq!(after.automated_cleaning_mode, Some(api::metal3::AutomatedCleaningMode::Disabled));
+}
+
+#[test]
+fn rendered_data() {
+    let mut machine = bound();
+    machine.spec.data_template = Some(ObjectRef::new("ns", "dt"));
+    let claimed = || held(claim::claimed(&view(), &ours(available("h"))));
+    let base = View { machine: Arc::new(machine), hosts: claimed(), ..view() };
+    let plan = decide(&base).0;
+    assert_eq!(short(&plan), "create Metal3DataClaim m");
+    let Write::Create { body, .. } = &plan.writes[0] else { panic!() };
+    assert_eq!(body["spec"], serde_json::json!({ "template": { "name": "dt", "namespace": "ns" } }));
+    assert_eq!(body["metadata"]["ownerReferences"][0]["controller"], true);
+    assert_eq!(body["metadata"]["labels"][label::CLUSTER_NAME], "c");
+
+    let claim = Arc::new(Metal3DataClaim { metadata: meta("m"), ..Metal3DataClaim::default() });
+    let view = View { claim: Some(claim.clone()), ..base.clone() };
+    assert_eq!(doing(&view), "WaitingForMetal3Data");
+    assert_eq!(condition(&told(&view, &nothing_done()), "Metal3DataReady"), "False WaitingForMetal3Data");
+    let leaving = Arc::new(delete((*claim).clone()));
+    assert_eq!(doing(&View { claim: Some(leaving), ..base.clone() }), "WaitingForMetal3Data");
+
+    let status = Metal3DataClaimStatus { rendered_data: Some(ObjectRef::new("ns", "dt-0")), error_message: None };
+    let claim = Arc::new(Metal3DataClaim { status: Some(status), ..(*claim).clone() });
+    let mut data = Metal3Data { metadata: meta("dt-0"), ..Metal3Data::default() };
+    data.spec.network_data = Some(SecretReference::named("m-networkdata"));
+    data.status = Some(Metal3DataStatus { ready: Some(false), error_message: Some("pool is empty".into()) });
+    let view = View { claim: Some(claim), data: Some(Arc::new(data.clone())), ..base };
+    let why = decide(&view).0.next.why().unwrap().message.clone();
+    assert_eq!(why, "Metal3Data dt-0 is not rendered yet: pool is empty");
+    data.status = Some(Metal3DataStatus { ready: Some(true), error_message: None });
+    let view = View { data: Some(Arc::new(data)), ..view };
+    let plan = decide(&view).0;
+    let after = apply(&**view.host().unwrap(), &plan.writes[0]);
+    assert_eq!(after.spec.network_data.unwrap().name.as_deref(), Some("m-networkdata"));
+    let status = told(&view, &nothing_done()).status.unwrap();
+    assert_eq!(status.rendered_data, Some(ObjectRef::new("ns", "dt-0")));
+    assert_eq!(status.network_data.unwrap().name.as_deref(), Some("m-networkdata"));
+}
+
+#[test]
+fn secrets_of_other_namespaces_are_refused() {
+    for field in ["metaData", "networkData"] {
+        let mut machine = bound();
+        let foreign = Some(SecretReference { name: Some("s".into()), namespace: Some("other".into()) });
+        if field == "metaData" {
+            machine.spec.meta_data = foreign
+        } else {
+            machine.spec.network_data = foreign
+        }
+        let view =
+            View { machine: Arc::new(machine), hosts: held(claim::claimed(&view(), &ours(available("h")))), ..view() };
+        assert_eq!(doing(&view), "ForeignReference", "{field}");
+    }
+}
+
+#[test]
+fn readiness_follows_the_host_and_not_the_node() {
+    let bound_view = |host| View { machine: Arc::new(bound()), hosts: held(host), ..view() };
+    let waiting = told(&bound_view(deployed(ProvisioningState::Provisioning)), &nothing_done());
+    assert_eq!(condition(&waiting, "Ready"), "False NotReady");
+    assert_eq!(condition(&waiting, "HostProvisioned"), "False HostProvisioning");
+    assert_eq!(condition(&waiting, "AssociateBareMetalHost"), "True AssociateBareMetalHostSuccess");
+    let view = View {
+        machine: with_id(bound()),
+        nodes: Nodes::Seen([].into()),
+        ..bound_view(deployed(ProvisioningState::Provisioned))
+    };
+    let ready = told(&view, &nothing_done());
+    assert!(super::view::provisioned(&ready));
+    assert_eq!(condition(&ready, "Ready"), "True Ready");
+    assert_eq!(condition(&ready, "NodeLinked"), "False WaitingForNode");
+    let again = View { machine: Arc::new(ready.clone()), now: now() + jiff::SignedDuration::from_hours(1), ..view };
+    assert_eq!(told(&again, &nothing_done()), ready, "nothing changed, nothing is written");
+}
+
+#[test]
+fn temporary_faults_are_told_and_never_terminal() {
+    let mut old = bound();
+    let gone = old.status.get_or_insert_default().deprecated.get_or_insert_default().v1beta1.get_or_insert_default();
+    (gone.failure_reason, gone.failure_message) = (Some("CreateError".into()), Some("x".into()));
+    let view = View { machine: Arc::new(old), hosts: held(claim::claimed(&view(), &ours(available("h")))), ..view() };
+    for class in [Class::Again, Class::Backoff, Class::User, Class::Peer, Class::Bug] {
+        let done = Done { failed: Some(Fault::new(class, "X", "refused")), ..nothing_done() };
+        let machine = told(&view, &done);
+        let expected = if class == Class::Again { "-" } else { "False CreateError" };
+        assert_eq!(condition(&machine, "AssociateMetal3MachineMetaData"), expected, "{class:?}");
+        let old = machine.status.unwrap().deprecated.unwrap().v1beta1.unwrap();
+        assert_eq!((old.failure_reason, old.failure_message), (None, None));
+    }
+}
+
+#[test]
+fn addresses_are_each_told_once_and_not_too_many() {
+    let mut host = available("h");
+    let nic = |ip: String| Nic { ip: Some(ip), ..Nic::default() };
+    let mut nics: Vec<Nic> = (0..40).map(|i| nic(format!("192.0.2.{i}"))).collect();
+    nics.insert(1, nic("192.0.2.0".into()));
+    nics.insert(0, nic(String::new()));
+    host.status.as_mut().unwrap().hardware =
+        Some(HardwareDetails { nics, hostname: Some("h.example".into()), ..HardwareDetails::default() });
+    let list = status::addresses(&host);
+    assert_eq!(list.len(), 32);
+    let text: Vec<String> = list.iter().map(|a| format!("{} {}", a.type_, a.address)).collect();
+    assert_eq!(text[..2], ["InternalIP 192.0.2.0", "InternalIP 192.0.2.1"]);
+    assert_eq!(text[30..], ["Hostname h.example", "InternalDNS h.example"]);
+}
+
+#[test]
+fn leaving() {
+    let leaving = |hosts| View { machine: Arc::new(delete(bound())), hosts, ..view() };
+    let foreign = || {
+        let other = consumed(available("h"), api::infra::GROUP, "Metal3Machine", "other");
+        super::view::Hosts { named: Some(Arc::new(other)), ..Default::default() }
+    };
+    let mut done = delete(bound());
+    done.metadata.finalizers = None;
+    let table: Vec<(&str, View, &str)> = vec![
+        ("taken off", leaving(held(deployed(ProvisioningState::Provisioned))), "patch BareMetalHost h"),
+        ("waits", leaving(held(ours(host("h", ProvisioningState::Deprovisioning)))), "HostDeprovisioning"),
+        ("freed", leaving(held(ours(available("h")))), "patch BareMetalHost h"),
+        ("no host", leaving(Default::default()), "patch Metal3Machine m"),
+        ("a host of others is not touched", leaving(foreign()), "patch Metal3Machine m"),
+        (
+            "without owner and cluster",
+            View { owner: None, cluster: None, infra: None, ..leaving(held(deployed(ProvisioningState::Provisioned))) },
+            "patch BareMetalHost h",
+        ),
+        (
+            "finalizer gone",
+            View { machine: Arc::new(done), ..leaving(held(deployed(ProvisioningState::Provisioned))) },
+            "gone",
+        ),
+    ];
+    for (case, view, expected) in table {
+        assert_eq!(doing(&view), expected, "{case}");
+    }
+    let waits = told(&leaving(held(ours(host("h", ProvisioningState::Deprovisioning)))), &nothing_done());
+    assert_eq!(condition(&waits, "Ready"), "False Deleting");
+}
