@@ -16,7 +16,7 @@ use crate::machine::life::Call;
 use crate::remote::{NodeSeen, NodeWrite};
 
 /// How often a Node is compared with its host.
-const PERIOD: Duration = Duration::from_secs(60);
+const PERIOD: Duration = Duration::from_mins(1);
 
 /// The controller; its keys are hosts.
 #[derive(Debug, Clone)]

@@ -23,7 +23,7 @@ pub const KUBECONFIG_KEY: &str = "value";
 /// How long a Node list may serve passes.
 const FRESH: Duration = Duration::from_secs(5);
 /// First and longest time a failing cluster is left alone.
-const BACKOFF: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
+const BACKOFF: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(1));
 /// Time limits of requests to a workload cluster: short, because several clusters share the workers.
 const LIMITS: Limits = Limits { read: Duration::from_secs(5), write: Duration::from_secs(10) };
 /// Time limit of reaching a workload cluster.
@@ -170,7 +170,7 @@ impl Remotes {
                 slot.failures = 0;
                 Ok(nodes)
             }
-            Err(fault) => Err(sleep(&mut slot, named(cluster, fault))),
+            Err(fault) => Err(sleep(&mut slot, named(cluster, &fault))),
         }
     }
 
@@ -180,7 +180,7 @@ impl Remotes {
         let mut slot = slot.lock().await;
         let io = self.connected(cluster, &mut slot, Instant::now()).await?;
         slot.nodes = None;
-        io.apply(&write.as_write()).await.map(drop).map_err(|fault| named(cluster, fault))
+        io.apply(&write.as_write()).await.map(drop).map_err(|fault| named(cluster, &fault))
     }
 
     /// Drops the connection of a cluster that is gone.
@@ -239,9 +239,9 @@ fn rest(failures: u32) -> Duration {
     BACKOFF.0.saturating_mul(1 << failures.min(8)).min(BACKOFF.1)
 }
 
-fn named(cluster: &Key, fault: Fault) -> Fault {
+fn named(cluster: &Key, fault: &Fault) -> Fault {
     let class = if fault.class == Class::Bug { Class::Peer } else { fault.class };
-    Fault { class, message: format!("workload cluster {cluster}: {}", fault.message), ..fault }
+    Fault::new(class, fault.reason, format!("workload cluster {cluster}: {}", fault.message))
 }
 
 async fn connect(kubeconfig: Kubeconfig) -> Result<Io, kit::client::ConnectError> {

@@ -19,7 +19,7 @@ const GROUP_KIND: &str = "Metal3MachineTemplate.infrastructure.cluster.x-k8s.io"
 /// The controller of Metal3MachineTemplates.
 #[derive(Debug, Clone)]
 pub struct Templates {
-    templates: Store<Metal3MachineTemplate>,
+    own: Store<Metal3MachineTemplate>,
     machines: Store<Metal3Machine>,
     watch_filter: String,
 }
@@ -37,7 +37,7 @@ impl Templates {
     /// Over a context's caches.
     pub fn new(context: &Context) -> Self {
         Self {
-            templates: context.store(),
+            own: context.store(),
             machines: context.store::<Metal3Machine>().index(BY_TEMPLATE, |machine: &Metal3Machine| {
                 template_of(machine).map(|key| key.to_string()).into_iter().collect()
             }),
@@ -48,7 +48,7 @@ impl Templates {
     /// What wakes the controller: its own kind, and new clones (the template may have changed meanwhile).
     pub fn wakes(&self) -> Registration {
         Registration::new()
-            .own(&self.templates)
+            .own(&self.own)
             .watch(&self.machines, |old, new| new.filter(|_| old.is_none()).and_then(template_of).into_iter().collect())
     }
 }
@@ -63,7 +63,7 @@ impl Controller for Templates {
     }
 
     async fn gather(&self, key: &Key) -> Found<View> {
-        match self.templates.get(key).filter(|template| owners::watched(&template.metadata, &self.watch_filter)) {
+        match self.own.get(key).filter(|template| owners::watched(&template.metadata, &self.watch_filter)) {
             Some(template) => Found::View(View { template, clones: self.machines.by(BY_TEMPLATE, &key.to_string()) }),
             None => Found::Missing,
         }

@@ -28,7 +28,7 @@ const KEPT: &str = "kept-for-cluster";
 #[derive(Debug, Clone)]
 pub struct Clusters {
     infras: Store<Metal3Cluster>,
-    clusters: Store<Cluster>,
+    owners: Store<Cluster>,
     machines: Store<Machine>,
     hosts: Store<BareMetalHost>,
     remotes: Remotes,
@@ -40,7 +40,7 @@ impl Clusters {
     pub fn new(context: &Context, remotes: Remotes) -> Self {
         Self {
             infras: context.store(),
-            clusters: context.store(),
+            owners: context.store(),
             machines: context.store::<Machine>().index(BY_CLUSTER, cluster_of),
             hosts: context.store::<BareMetalHost>().index(KEPT, kept_for),
             remotes,
@@ -50,11 +50,11 @@ impl Clusters {
 
     /// What wakes the controller.
     pub fn wakes(&self) -> Registration {
-        let clusters = self.clusters.clone();
+        let clusters = self.owners.clone();
         Registration::new()
             .own(&self.infras)
             .needs(&self.hosts)
-            .watch(&self.clusters, |old, new| new.or(old).and_then(infra_of).into_iter().collect())
+            .watch(&self.owners, |old, new| new.or(old).and_then(infra_of).into_iter().collect())
             .watch(&self.machines, move |_, new| {
                 // Only the last machine's end matters.
                 let gone = |machine: &Machine| Key::new(Key::of(machine).namespace, machine.spec.cluster_name.clone());
@@ -85,7 +85,7 @@ impl Controller for Clusters {
         let index = cluster_key.as_ref().map(ToString::to_string).unwrap_or_default();
         let view = View {
             now: Timestamp::now(),
-            cluster: cluster_key.as_ref().and_then(|key| self.clusters.get(key)),
+            cluster: cluster_key.as_ref().and_then(|key| self.owners.get(key)),
             machines: self.machines.by(BY_CLUSTER, &index).len(),
             kept: self.hosts.by(KEPT, &index),
             infra,

@@ -48,7 +48,7 @@ fn an_endpoint_makes_the_cluster_ready_and_then_nothing_is_written() {
     assert_eq!(condition(&ready, "BaremetalInfrastructureReady").as_deref(), Some("True Ready"));
     assert_eq!(condition(&ready, "Paused").as_deref(), Some("False NotPaused"));
     let mut later = view(ready);
-    later.now = later.now + jiff::SignedDuration::from_hours(1);
+    later.now += jiff::SignedDuration::from_hours(1);
     assert_eq!(life::status(&later, &Next::Rest, &nothing_done()), None);
 }
 

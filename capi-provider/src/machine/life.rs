@@ -1,6 +1,7 @@
 //! The life of a Metal3Machine, from top to bottom: paused, living, leaving. Pure.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use api::metal3::BareMetalHost;
@@ -20,11 +21,11 @@ use super::{pause, provision};
 use crate::remote::NodeWrite;
 
 /// How often hosts are looked through again when none could be taken; a changed host wakes the machine earlier.
-const NO_HOST: Duration = Duration::from_secs(60);
+const NO_HOST: Duration = Duration::from_mins(1);
 /// How often the workload cluster is asked for the Node.
 const NO_NODE: Duration = Duration::from_secs(10);
 /// What an image and its first boot normally take.
-const BOOT: Duration = Duration::from_secs(300);
+const BOOT: Duration = Duration::from_mins(5);
 
 /// A write to a Node of the workload cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,8 +140,8 @@ fn held(view: &View, host: &BareMetalHost, report: &mut Report) -> Plan<Call> {
         return Plan::write(write, Next::Now);
     }
     let secrets = match data(view, host, report) {
-        Ok(secrets) => secrets,
-        Err(plan) => return plan,
+        ControlFlow::Continue(secrets) => secrets,
+        ControlFlow::Break(plan) => return plan,
     };
     report.blame = Some((status::META_DATA, "CreateError"));
     if let Some(why) = provision::undeployable(view, &secrets).filter(|_| !provision::deployed(host)) {
@@ -162,7 +163,7 @@ fn held(view: &View, host: &BareMetalHost, report: &mut Report) -> Plan<Call> {
 }
 
 /// The machine's data, or the plan that gets it. A host that was deployed needs it no more.
-fn data(view: &View, host: &BareMetalHost, report: &mut Report) -> Result<Secrets, Plan<Call>> {
+fn data(view: &View, host: &BareMetalHost, report: &mut Report) -> ControlFlow<Plan<Call>, Secrets> {
     let done = |report: &mut Report, reason: &'static str| {
         report.meta_data = Some(Condition::yes(status::META_DATA, "AssociateMetal3MachineMetaDataSuccess"));
         report.data = Some(Condition::yes(status::DATA_READY, reason));
@@ -172,17 +173,19 @@ fn data(view: &View, host: &BareMetalHost, report: &mut Report) -> Result<Secret
             let reason = if secrets.rendered.is_some() { "Metal3DataSecretsReady" } else { "SecretsSetExternally" };
             done(report, reason);
             report.secrets = Some(secrets.clone());
-            Ok(secrets)
+            ControlFlow::Continue(secrets)
         }
-        Data::Claim(_) | Data::Wait(_) | Data::Refused(_) if provision::deployed(host) => Ok(Secrets::default()),
-        Data::Claim(write) => Err(Plan::write(write, Next::Now)),
+        Data::Claim(_) | Data::Wait(_) | Data::Refused(_) if provision::deployed(host) => {
+            ControlFlow::Continue(Secrets::default())
+        }
+        Data::Claim(write) => ControlFlow::Break(Plan::write(write, Next::Now)),
         Data::Wait(why) => {
             report.data = Report::waiting(status::DATA_READY, "WaitingForMetal3Data", &why);
-            Err(Plan::wait(Next::Changed(why)))
+            ControlFlow::Break(Plan::wait(Next::Changed(why)))
         }
         Data::Refused(why) => {
             report.meta_data = Report::waiting(status::META_DATA, "AssociateMetal3MachineMetaDataFailed", &why);
-            Err(Plan::wait(Next::Changed(why)))
+            ControlFlow::Break(Plan::wait(Next::Changed(why)))
         }
     }
 }

@@ -100,7 +100,7 @@ pub fn in_its_words(host: &BareMetalHost) -> String {
     }
     if !matches!(status.operational_status, OperationalStatus::Ok | OperationalStatus::Unset | OperationalStatus::Error)
     {
-        text.push_str(&format!(" ({})", status.operational_status));
+        text = format!("{text} ({})", status.operational_status);
     }
     if status.error_message.is_empty() {
         // Its controller tells in these conditions what it waits for.
@@ -109,12 +109,11 @@ pub fn in_its_words(host: &BareMetalHost) -> String {
             (!condition.message.is_empty()).then(|| condition.message.clone())
         });
         if let Some(message) = telling {
-            text.push_str(": ");
-            text.push_str(&message);
+            text = format!("{text}: {message}");
         }
     } else {
         let kind = status.error_type.as_ref().map_or("error", |kind| kind.as_str());
-        text.push_str(&format!("; {kind}: {}", status.error_message));
+        text = format!("{text}; {kind}: {}", status.error_message);
     }
     text
 }

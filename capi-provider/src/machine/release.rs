@@ -55,21 +55,21 @@ fn cleared(view: &View, host: &BareMetalHost) -> BareMetalHost {
     let spec = &view.machine.spec;
     let bootstrap = view.owner.as_ref().and_then(|owner| owner.spec.bootstrap.data_secret_name.clone());
     let name_of = |reference: &Option<SecretReference>| reference.as_ref().and_then(|r| r.name.clone());
-    take_off(&mut after.spec.user_data, [name_of(&status.user_data), bootstrap, name_of(&spec.user_data)]);
+    take_off(&mut after.spec.user_data, &[name_of(&status.user_data), bootstrap, name_of(&spec.user_data)]);
     take_off(
         &mut after.spec.meta_data,
-        [name_of(&status.meta_data), name_of(&spec.meta_data), Some(secret::meta_data_name(view.name()))],
+        &[name_of(&status.meta_data), name_of(&spec.meta_data), Some(secret::meta_data_name(view.name()))],
     );
     take_off(
         &mut after.spec.network_data,
-        [name_of(&status.network_data), name_of(&spec.network_data), Some(secret::network_data_name(view.name()))],
+        &[name_of(&status.network_data), name_of(&spec.network_data), Some(secret::network_data_name(view.name()))],
     );
     after.spec.online = stays_on(view.settings.fast_track, host);
     after
 }
 
 /// Removes a reference that names one of the machine's Secrets; what the host had of its own stays.
-fn take_off<const N: usize>(reference: &mut Option<SecretReference>, ours: [Option<String>; N]) {
+fn take_off<const N: usize>(reference: &mut Option<SecretReference>, ours: &[Option<String>; N]) {
     let name = reference.as_ref().and_then(|reference| reference.name.clone());
     if name.is_some() && ours.contains(&name) {
         *reference = None;

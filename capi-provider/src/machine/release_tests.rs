@@ -9,8 +9,8 @@ use crate::machine::fixture::{
     annotated, apply, available, consumed, delete, held, host, labelled, labels_of, machine, meta, ours, view,
 };
 
-fn secret_ref(name: &str) -> Option<SecretReference> {
-    Some(SecretReference::named(name))
+fn secret_ref(name: &str) -> SecretReference {
+    SecretReference::named(name)
 }
 
 /// A provisioned host of the machine `m`.
@@ -18,9 +18,9 @@ fn running() -> BareMetalHost {
     let mut host = ours(host("h", ProvisioningState::Provisioned));
     host.spec.online = true;
     host.spec.image = Some(Image { url: "u".into(), ..Image::default() });
-    host.spec.user_data = secret_ref("boot");
-    host.spec.meta_data = secret_ref("m-metadata");
-    host.spec.network_data = secret_ref("m-networkdata");
+    host.spec.user_data = Some(secret_ref("boot"));
+    host.spec.meta_data = Some(secret_ref("m-metadata"));
+    host.spec.network_data = Some(secret_ref("m-networkdata"));
     let host = labelled(host, label::CLUSTER_NAME, "c");
     annotated(host, annotation::CLUSTERCTL_BLOCK_MOVE, "")
 }
@@ -42,11 +42,11 @@ fn what_the_machine_put_there_is_taken_off_and_nothing_else() {
     assert!(after.spec.consumer_ref.is_some(), "the consumer stays until the host is clean");
 
     let mut own = running();
-    own.spec.network_data = secret_ref("users-own");
+    own.spec.network_data = Some(secret_ref("users-own"));
     own.spec.preprovisioning_network_data_name = Some("pre".into());
     let Release::Write(write) = step(&leaving(own.clone()), &own) else { panic!("no write") };
     let after = apply(&own, &write);
-    assert_eq!(after.spec.network_data, secret_ref("users-own"));
+    assert_eq!(after.spec.network_data, Some(secret_ref("users-own")));
     assert_eq!(after.spec.preprovisioning_network_data_name.as_deref(), Some("pre"));
 }
 

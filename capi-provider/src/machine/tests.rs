@@ -14,7 +14,7 @@ use super::fixture::{
     annotated, apply, available, consumed, delete, free, held, host, machine, meta, now, ours, owner, view,
 };
 use super::life::{Call, decide};
-use super::view::{Nodes, View};
+use super::view::{Hosts, Nodes, View};
 use super::{claim, status};
 use crate::remote::{NodeSeen, NodeWrite};
 
@@ -83,10 +83,10 @@ fn node(id: Option<&str>) -> Nodes {
     Nodes::Seen([NodeSeen { name: "n".into(), uid: "u".into(), provider_id: id.map(str::to_owned), labels }].into())
 }
 
-fn with_owner(change: impl FnOnce(&mut api::capi::Machine)) -> Option<Arc<api::capi::Machine>> {
+fn with_owner(change: impl FnOnce(&mut api::capi::Machine)) -> Arc<api::capi::Machine> {
     let mut machine = owner();
     change(&mut machine);
-    Some(Arc::new(machine))
+    Arc::new(machine)
 }
 
 #[test]
@@ -108,12 +108,12 @@ fn before_a_host() {
         ("no Metal3Cluster", View { infra: None, ..view() }, "WaitingforMetal3Cluster"),
         (
             "no bootstrap data",
-            View { owner: with_owner(|o| o.spec.bootstrap.data_secret_name = None), ..view() },
+            View { owner: Some(with_owner(|o| o.spec.bootstrap.data_secret_name = None)), ..view() },
             "WaitingForBootstrapData",
         ),
         (
             "bootstrap data not complete",
-            View { owner: with_owner(|o| o.status = None), ..view() },
+            View { owner: Some(with_owner(|o| o.status = None)), ..view() },
             "WaitingForBootstrapData",
         ),
         (
@@ -123,7 +123,7 @@ fn before_a_host() {
         ),
         (
             "failure domain",
-            View { owner: with_owner(|o| o.spec.failure_domain = Some("fd".into())), ..view() },
+            View { owner: Some(with_owner(|o| o.spec.failure_domain = Some("fd".into()))), ..view() },
             "patch Metal3Machine m",
         ),
         ("no host", view(), "NoAvailableHost"),
@@ -144,7 +144,7 @@ fn before_a_host() {
 
 #[test]
 fn to_a_host() {
-    let named = |host: BareMetalHost| super::view::Hosts { named: Some(Arc::new(host)), ..free([available("h2")]) };
+    let named = |host: BareMetalHost| Hosts { named: Some(Arc::new(host)), ..free([available("h2")]) };
     let bound_view = |hosts| View { machine: Arc::new(bound()), hosts, ..view() };
     let taken = consumed(available("h"), api::infra::GROUP, "Metal3Machine", "other");
     let mut running = available("h");
@@ -192,7 +192,7 @@ fn to_a_host() {
 fn a_claim_is_refused_when_anything_changed() {
     let view = View {
         machine: Arc::new(bound()),
-        hosts: super::view::Hosts { named: Some(Arc::new(available("h"))), ..Default::default() },
+        hosts: Hosts { named: Some(Arc::new(available("h"))), ..Default::default() },
         ..view()
     };
     let plan = decide(&view).0;
@@ -246,7 +246,7 @@ fn from_a_host_to_a_node() {
         ("cluster down", done(down), "WaitingForWorkloadCluster"),
         ("Node has the ID", done(node(Some("metal3://ns/h/m"))), "WaitingForNodeRef"),
         ("Node of an old release", done(node(Some("metal3://uid-h"))), "patch Metal3Machine m"),
-        ("at rest", View { owner: linked(), ..done(Nodes::NotAsked) }, "rest"),
+        ("at rest", View { owner: Some(linked()), ..done(Nodes::NotAsked) }, "rest"),
     ];
     for (case, view, expected) in table {
         assert_eq!(doing(&view), expected, "{case}");
@@ -316,9 +316,9 @@ fn secrets_of_other_namespaces_are_refused() {
         let mut machine = bound();
         let foreign = Some(SecretReference { name: Some("s".into()), namespace: Some("other".into()) });
         if field == "metaData" {
-            machine.spec.meta_data = foreign
+            machine.spec.meta_data = foreign;
         } else {
-            machine.spec.network_data = foreign
+            machine.spec.network_data = foreign;
         }
         let view =
             View { machine: Arc::new(machine), hosts: held(claim::claimed(&view(), &ours(available("h")))), ..view() };
@@ -383,7 +383,7 @@ fn leaving() {
     let leaving = |hosts| View { machine: Arc::new(delete(bound())), hosts, ..view() };
     let foreign = || {
         let other = consumed(available("h"), api::infra::GROUP, "Metal3Machine", "other");
-        super::view::Hosts { named: Some(Arc::new(other)), ..Default::default() }
+        Hosts { named: Some(Arc::new(other)), ..Default::default() }
     };
     let mut done = delete(bound());
     done.metadata.finalizers = None;
@@ -391,7 +391,7 @@ fn leaving() {
         ("taken off", leaving(held(deployed(ProvisioningState::Provisioned))), "patch BareMetalHost h"),
         ("waits", leaving(held(ours(host("h", ProvisioningState::Deprovisioning)))), "HostDeprovisioning"),
         ("freed", leaving(held(ours(available("h")))), "patch BareMetalHost h"),
-        ("no host", leaving(Default::default()), "patch Metal3Machine m"),
+        ("no host", leaving(Hosts::default()), "patch Metal3Machine m"),
         ("a host of others is not touched", leaving(foreign()), "patch Metal3Machine m"),
         (
             "without owner and cluster",
