@@ -13,6 +13,7 @@
 //! [`run`] starts all of them; [`hooks`] are the admission webhooks.
 
 pub mod cluster;
+pub mod hooks;
 pub mod label_sync;
 pub mod machine;
 pub mod options;
@@ -23,6 +24,7 @@ use kit::runtime::Context;
 use kit::worker;
 use tokio::task::JoinHandle;
 
+pub use self::hooks::hooks;
 pub use self::options::Options;
 use crate::machine::view::Settings;
 
