@@ -33,6 +33,7 @@ pub mod ironic;
 pub mod level_a;
 pub mod level_b;
 pub mod level_m;
+pub mod life;
 pub mod manager;
 pub mod manifests;
 pub mod net;

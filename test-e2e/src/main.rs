@@ -5,14 +5,16 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use test_e2e::bench::{DEFAULT, run_root};
 use test_e2e::bmc::spec::Firmware;
 use test_e2e::cache::Cache;
 use test_e2e::host::{netns_path, run_in};
 use test_e2e::level_a::ControlPlane;
-use test_e2e::wait::until;
+use test_e2e::life::{self, AgentBoot, Life};
+use test_e2e::node_image::Role;
+use test_e2e::wait::{Phases, until};
 use test_e2e::{Bench, bmc, files, level_a, level_b, level_m};
 
 /// Starts, shows and removes the test bench.
@@ -25,7 +27,11 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Builds the tools into the cache and starts nothing.
-    Tools,
+    Tools {
+        /// Also everything of level M: Ironic, agent ramdisk, node images (needs root).
+        #[arg(long)]
+        machines: bool,
+    },
     /// Starts a control plane and leaves it running.
     Up(Up),
     /// Stops everything of a bench; its logs stay.
@@ -34,6 +40,19 @@ enum Command {
     Status(Which),
     /// Stops every bench and removes run folders and cache.
     Clean,
+    /// Drives one machine of a running level M through Ironic: steps out of enroll, manage, inspect, provide, deploy,
+    /// boot, undeploy, in any order that Ironic allows.
+    Life {
+        #[command(flatten)]
+        which: Which,
+        /// Name of the machine.
+        machine: String,
+        /// Boot the agent from virtual media instead of the network.
+        #[arg(long)]
+        virtual_media: bool,
+        /// The steps.
+        steps: Vec<String>,
+    },
     /// The management controllers of the emulated machines in a fleet file; part of `up`.
     #[command(hide = true)]
     Bmc {
@@ -111,9 +130,14 @@ enum Level {
 fn main() -> Result<()> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     match Arguments::parse().command {
-        Command::Tools => tools(),
+        Command::Tools { machines: false } => tools(),
+        Command::Tools { machines: true } => {
+            tools()?;
+            run_in(None, async || level_m::prepare(&Cache::open()?, &level_m::Options::default()).await)
+        }
         Command::Up(up) if up.level == Level::M => machines(&up),
         Command::Up(up) => start(&up),
+        Command::Life { which, machine, virtual_media, steps } => life(&which.name, &machine, virtual_media, &steps),
         Command::Bmc { fleet } => run_in(None, async || bmc::serve(&fleet).await),
         Command::Files { root, listen } => run_in(None, async || files::serve(root.clone(), listen).await),
         Command::Down(which) => {
@@ -150,6 +174,35 @@ fn machines(up: &Up) -> Result<()> {
         if up.wait {
             tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await??;
             level_m::down(&bench).await?;
+        }
+        Ok(())
+    })
+}
+
+fn life(name: &str, machine: &str, virtual_media: bool, steps: &[String]) -> Result<()> {
+    let bench = Bench::open(name)?;
+    let description = level_m::attach(&bench)?;
+    let netns = netns_path(&description.netns);
+    run_in(Some(&netns), async || {
+        let life = Life::of(&description, machine)?;
+        let entry = description.machines.iter().find(|entry| entry.name == machine).context("no such machine")?;
+        let boot = if virtual_media { AgentBoot::VirtualMedia } else { AgentBoot::Ipxe };
+        let mut phases = Phases::start(machine);
+        for step in steps {
+            match step.as_str() {
+                "enroll" => life.enroll(boot).await?,
+                "manage" => life.manage().await?,
+                "inspect" => println!("{}", life.inspect().await?),
+                "provide" => life.provide().await?,
+                "deploy" => {
+                    let image = description.images.get(&Role::Worker).context("the bench serves no node image")?;
+                    life.deploy(image, life::config_drive(entry, "172.22.0.21", "user-data-ran")).await?;
+                }
+                "boot" => life.console_says("user-data-ran").await?,
+                "undeploy" => life.undeploy().await?,
+                other => anyhow::bail!("there is no step {other}"),
+            }
+            phases.done(step);
         }
         Ok(())
     })

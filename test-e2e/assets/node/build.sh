@@ -8,6 +8,7 @@
 #   OUT         folder for disk.qcow2; OUT/work is scratch
 # No loop device and no mount of the image: file systems are written by mkfs and mtools.
 set -euo pipefail
+trap 'echo "failed in line $LINENO"' ERR
 here=$(cd "$(dirname "$0")" && pwd)
 role=$1 base=$2 kubernetes=$3 images=$4 out=$5
 work=$out/work

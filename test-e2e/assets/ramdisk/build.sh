@@ -7,6 +7,7 @@
 #   VERSION  version of ironic-python-agent
 #   OUT      folder for agent.kernel and agent.initramfs; OUT/work is scratch
 set -euo pipefail
+trap 'echo "failed in line $LINENO"' ERR
 here=$(cd "$(dirname "$0")" && pwd)
 base=$1 kernel=$2 python=$3 version=$4 out=$5
 root=$out/work/root
@@ -18,6 +19,9 @@ cp -a --reflink=auto "$base" "$root"
 "$python" -m pip --python "$root/usr/bin/python3" install --quiet --root-user-action=ignore --no-cache-dir \
 	--ignore-installed --root "$root" --prefix /usr --constraint "$here/constraints.txt" \
 	"ironic-python-agent==$version"
+# pip writes the path of the Python it was given into the programs; inside the ramdisk that is another one.
+sed -i "1s|^#!$root|#!|" "$root"/usr/local/bin/*
+grep -q '^#!/usr/bin/python3' "$root/usr/local/bin/ironic-python-agent"
 
 # --- take out what the agent never opens: the ramdisk is fetched and unpacked at every boot of every machine
 shopt -s nullglob globstar
@@ -43,7 +47,8 @@ cp -a --reflink=auto "$kernel" "$work"
 depmod -b "$work" "$release"
 while read -r module; do
 	case $module in '' | '#'*) continue ;; esac
-	modprobe -d "$work" -S "$release" --show-depends "$module" 2>/dev/null | awk '$1 == "insmod" { print $2 }'
+	# A module of this list that is built in or absent in this kernel is no error.
+	modprobe -d "$work" -S "$release" --show-depends "$module" 2>/dev/null | awk '$1 == "insmod" { print $2 }' || true
 done <"$here/modules" | sort -u | while read -r file; do
 	relative=${file#"$work"/}
 	relative=${relative#/}
