@@ -56,8 +56,8 @@ systemctl --root="$tree" enable kubelet containerd systemd-networkd serial-getty
 step "services set"
 
 # --- preloaded containers, by the image's own containerd on the image's own store
-run=$work/containerd
-mkdir -p "$run" "$tree/var/lib/containerd"
+run=$(mktemp -d) # a short path: sockets allow about 100 characters
+mkdir -p "$tree/var/lib/containerd"
 cat >"$run/config.toml" <<C
 version = 2
 root = '$tree/var/lib/containerd'
@@ -68,9 +68,9 @@ disabled_plugins = ['io.containerd.grpc.v1.cri']
 C
 "$tree/usr/bin/containerd" --config "$run/config.toml" >"$run/log" 2>&1 &
 containerd=$!
-trap 'kill $containerd 2>/dev/null || true' EXIT
-for _ in $(seq 300); do
-	"$tree/usr/bin/ctr" --address "$run/socket" version >/dev/null 2>&1 && break
+trap 'kill $containerd 2>/dev/null || true; rm -rf "$run"' EXIT
+until "$tree/usr/bin/ctr" --address "$run/socket" version >/dev/null 2>&1; do
+	kill -0 $containerd || { cat "$run/log"; exit 1; }
 	sleep 0.1
 done
 for archive in "$images"/*.tar; do
@@ -78,7 +78,6 @@ for archive in "$images"/*.tar; do
 done
 kill $containerd
 wait $containerd || true
-trap - EXIT
 step "containers preloaded: $(du -sm "$tree" | cut -f1) MB"
 
 # --- initrd with the few disk drivers
