@@ -38,6 +38,8 @@ enum Command {
     Down(Which),
     /// Shows what runs.
     Status(Which),
+    /// From powered-off machines to a cluster, for people to watch; stays up.
+    Demo,
     /// Stops every bench and removes run folders and cache.
     Clean,
     /// Drives one machine of a running level M through Ironic: steps out of enroll, manage, inspect, provide, deploy,
@@ -145,6 +147,7 @@ fn main() -> Result<()> {
             run_in(None, async || level_m::down(&bench).await)
         }
         Command::Status(which) => status(&which.name),
+        Command::Demo => test_e2e::story::demo::demo(),
         Command::Clean => clean(),
         Command::Guard { which, incarnation } => guard(&which.name, &incarnation),
     }
