@@ -296,3 +296,47 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Source;
+
+    /// Makes the next request look at the files again.
+    fn age(transport: &Transport) {
+        let mut slot = transport.session.lock().unwrap();
+        slot.as_mut().unwrap().checked = Instant::now().checked_sub(RECHECK).unwrap();
+    }
+    fn header(transport: &Transport) -> String {
+        transport.session().unwrap().authorization.unwrap().to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn changed_files_are_taken_up_and_broken_ones_are_not() {
+        let dir = std::env::temp_dir().join(format!("ironic-credentials-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let password = dir.join("password");
+        std::fs::write(&password, "one\n").unwrap();
+        let auth = Auth::Basic { username: Source::Inline("u".into()), password: Source::File(password.clone()) };
+        let transport = Transport::new(Config { auth, ..Config::new("http://127.0.0.1") }).unwrap();
+        let [one, two] =
+            ["u:one", "u:two"].map(|t| format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(t)));
+        assert_eq!(header(&transport), one);
+        std::fs::write(&password, "two\n").unwrap();
+        assert_eq!(header(&transport), one, "looked at too often");
+        age(&transport);
+        assert_eq!(header(&transport), two);
+        std::fs::remove_file(&password).unwrap();
+        age(&transport);
+        assert_eq!(header(&transport), two, "a file in the middle of being replaced");
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn paths_are_escaped_and_tildes_are_not() {
+        let transport = Transport::new(Config::new("https://ironic.example/x/v1")).unwrap();
+        let url = |segments: &[&str]| transport.url(&Ask::get(segments).query("a", "b c")).unwrap().to_string();
+        assert_eq!(url(&["nodes", "ns~host.x"]), "https://ironic.example/x/v1/nodes/ns~host.x?a=b+c");
+        assert_eq!(url(&["nodes", "a/../b?c"]), "https://ironic.example/x/v1/nodes/a%2F..%2Fb%3Fc?a=b+c");
+    }
+}

@@ -260,13 +260,41 @@ impl Poller {
     /// How long to wait after a list that took `took`.
     fn pause(&self, took: Duration, now: Instant) -> Duration {
         let state = self.poll.state();
-        let options = self.poll.shared.options;
-        if let Some(failing) = &state.health.failing {
-            return options.moving.saturating_mul(1 << failing.times.min(8)).min(options.failing);
-        }
         let quick = state.attentive_until > now || state.picture.is_moving();
-        let pause = if quick { options.moving } else { options.rest };
-        // A large fleet makes long lists: at most a quarter of the time is spent listing.
-        pause.max(took.saturating_mul(3))
+        pause(&self.poll.shared.options, state.health.failing.as_ref().map(|failing| failing.times), quick, took)
+    }
+}
+
+/// The pause after a list: doubled with each failure; otherwise by what the nodes do, and never so short that more
+/// than a quarter of the time is spent listing a large fleet.
+fn pause(options: &PollOptions, failures: Option<u32>, quick: bool, took: Duration) -> Duration {
+    match failures {
+        Some(times) => options.moving.saturating_mul(1 << times.min(8)).min(options.failing),
+        None => (if quick { options.moving } else { options.rest }).max(took.saturating_mul(3)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses() {
+        let seconds = Duration::from_secs;
+        let options = PollOptions::default();
+        let table = [
+            (None, true, seconds(0), seconds(2)),
+            (None, false, seconds(0), seconds(15)),
+            (None, true, seconds(4), seconds(12)),
+            (None, false, seconds(4), seconds(15)),
+            (None, false, seconds(10), seconds(30)),
+            (Some(1), true, seconds(30), seconds(4)),
+            (Some(2), false, seconds(0), seconds(8)),
+            (Some(4), false, seconds(0), seconds(30)),
+            (Some(u32::MAX), false, seconds(0), seconds(30)),
+        ];
+        for (failures, quick, took, wanted) in table {
+            assert_eq!(pause(&options, failures, quick, took), wanted, "{failures:?} {quick} {took:?}");
+        }
     }
 }

@@ -176,3 +176,6 @@ fn plain(raw: &str) -> String {
         .collect();
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+mod tests;
