@@ -40,6 +40,7 @@ pub mod net;
 pub mod node_image;
 pub mod oci;
 pub mod pki;
+pub mod played;
 pub mod process;
 pub mod ramdisk;
 pub mod story;

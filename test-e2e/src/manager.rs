@@ -22,6 +22,8 @@ const START: Duration = Duration::from_mins(1);
 /// What to start and how.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
+    /// Name of the process; several with different subcommands may run beside each other. `metal3` when empty.
+    pub name: String,
     /// The subcommand and more flags; `["all"]` when empty.
     pub args: Vec<String>,
     /// Environment, e.g. where Ironic is.
@@ -50,8 +52,9 @@ pub async fn start(plane: &ControlPlane, components: Vec<Value>, options: Option
     let (webhooks, health, diagnostics) = (at(webhook), at(health), at(diagnostics));
     let client = plane.client().await?;
     manifests::apply(&client, "default", &localize(components, webhooks, &plane.pki().ca_bundle()?)).await?;
+    let name = if options.name.is_empty() { "metal3" } else { &options.name };
     let args = if options.args.is_empty() { vec!["all".to_owned()] } else { options.args };
-    let mut spec = Spec::new(plane.process("metal3"), binary()?).netns(plane.netns()).args(args).args([
+    let mut spec = Spec::new(plane.process(name), binary()?).netns(plane.netns()).args(args).args([
         format!("--kubeconfig={}", plane.kubeconfig().display()),
         format!("--webhook-port={}", webhooks.port()),
         format!("--webhook-cert-dir={}", plane.webhook_certificates()?.display()),
@@ -88,12 +91,14 @@ pub fn binary() -> Result<PathBuf> {
 
 /// Every document of our release components as generated in the source tree.
 pub fn components() -> Result<Vec<Value>> {
-    let root = source_tree()?.join("clusterctl");
-    let mut all = Vec::new();
-    for folder in [root.clone(), root.join("infrastructure-metal3"), root.join("ipam-metal3"), root.join("bmo")] {
-        if folder.is_dir() {
-            all.extend(manifests::read_dir(&folder)?);
-        }
-    }
-    Ok(all)
+    let parts = ["infrastructure-metal3", "ipam-metal3", "bmo"].map(component);
+    parts.into_iter().try_fold(Vec::new(), |mut all, part| {
+        all.extend(part?);
+        Ok(all)
+    })
+}
+
+/// The documents of one of them, by its folder below `clusterctl/`.
+pub fn component(folder: &str) -> Result<Vec<Value>> {
+    manifests::read_dir(&source_tree()?.join("clusterctl").join(folder))
 }

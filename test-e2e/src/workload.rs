@@ -3,6 +3,7 @@
 //! Cluster API then finds what it expects behind the cluster's endpoint, kubeadm can join real machines, and no
 //! machine is spent on a control plane. Nodes without a machine can be posted too, for stories in which nothing boots.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -96,13 +97,18 @@ async fn joinable(plane: &ControlPlane) -> Result<()> {
     Ok(())
 }
 
+/// Label of control plane Nodes.
+pub const CONTROL_PLANE: (&str, &str) = ("node-role.kubernetes.io/control-plane", "");
+
 /// Posts a Node that looks as if a healthy kubelet stood behind it. Use it with [`Options::heartbeats`] off.
-pub async fn post_node(client: &Client, name: &str, provider_id: Option<&str>, control_plane: bool) -> Result<Node> {
+pub async fn post_node(
+    client: &Client,
+    name: &str,
+    provider_id: Option<&str>,
+    labels: &[(&str, &str)],
+) -> Result<Node> {
     let nodes: Api<Node> = Api::all(client.clone());
-    let mut labels = serde_json::Map::new();
-    if control_plane {
-        labels.insert("node-role.kubernetes.io/control-plane".to_owned(), json!(""));
-    }
+    let labels: BTreeMap<&str, &str> = labels.iter().copied().collect();
     let node = json!({"metadata": {"name": name, "labels": labels}, "spec": {"providerID": provider_id}});
     nodes.create(&PostParams::default(), &serde_json::from_value(node)?).await?;
     let condition =

@@ -128,7 +128,8 @@ impl Story {
         let spec = Patch::Merge(json!({"spec": {"providerID": id}}));
         machines.patch(&name, &PatchParams::default(), &spec).await?;
         self.status(version, "Metal3Machine", &name).await?;
-        workload::post_node(workload, &name, Some(&id), control_plane).await?;
+        let labels = if control_plane { &[workload::CONTROL_PLANE][..] } else { &[] };
+        workload::post_node(workload, &name, Some(&id), labels).await?;
         self.reaches("Machine", &owner, "/status/phase", &json!("Running")).await
     }
 }

@@ -92,5 +92,5 @@ pub async fn start_manager(bench: &Bench, plane: &ControlPlane, site: &Descripti
         ("DEPLOY_RAMDISK_URL", site.agent_ramdisk.clone()),
     ];
     let env = env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    manager::start(plane, manager::components()?, manager::Options { args: vec![], env }).await
+    manager::start(plane, manager::components()?, manager::Options { env, ..manager::Options::default() }).await
 }
