@@ -46,7 +46,6 @@ pub const FIELDS: &[&str] = &[
     "management_interface",
     "power_interface",
     "vendor_interface",
-    "updated_at",
 ];
 
 /// A node.
