@@ -14,18 +14,17 @@ pub fn detached(view: &HostView) -> Option<Step> {
     if !view.deleting() || view.state == S::Deleting {
         return None;
     }
-    let step = match (view.detach_request(), view.is_detached()) {
-        (None, false) => return None,
-        (Some(Detached { delay: true, .. }), _) => wait("the detached annotation asks to delay the deletion"),
-        (None, true) => return None,
-        (Some(_), _) => Step::Go(S::Deleting, Vec::new()),
+    let step = match view.detach_request() {
+        None => return None,
+        Some(Detached { delay: true, .. }) => wait("the detached annotation asks to delay the deletion"),
+        Some(_) => Step::Go(S::Deleting, Vec::new()),
     };
     Some(step)
 }
 
 fn wait(text: &str) -> Step {
     let remedy = "remove the annotation baremetalhost.metal3.io/detached, or its deleteAction, to go on";
-    Step::wait_for(Duration::from_secs(60), Why::new("DeletionDelayed", format!("{text}; {remedy}")))
+    Step::wait_for(Duration::from_mins(1), Why::new("DeletionDelayed", format!("{text}; {remedy}")))
 }
 
 /// The way out from each state.

@@ -92,7 +92,7 @@ pub fn behind(view: &HostView) -> Option<Step> {
     });
     (settings || updates).then(|| {
         let text = "the wished firmware settings or updates have not been checked yet";
-        Step::wait_for(Duration::from_secs(60), Why::new("FirmwareNotChecked", text).normal(Duration::from_secs(60)))
+        Step::wait_for(Duration::from_mins(1), Why::new("FirmwareNotChecked", text).normal(Duration::from_mins(1)))
     })
 }
 

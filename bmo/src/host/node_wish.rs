@@ -1,6 +1,8 @@
 //! What a host's wish means for its node: creation, upkeep and deployment. The view's side of the mapping in
 //! [`crate::node`].
 
+#![allow(clippy::redundant_closure_for_method_calls, reason = "a method path has one lifetime, the caller needs all")]
+
 use api::metal3::bmc_address::BmcAddress;
 use api::metal3::{BootMode, CustomDeploy, Image};
 use ironic::{ConfigDrive, Info, NewNode, Node, Patch, Step as NodeStep, Versions};
@@ -103,10 +105,8 @@ fn bmc(view: &HostView, address: &BmcAddress, driver: &Driver) -> Result<Info, S
         Credentials::Read(secret) => Some(credentials::login(secret)?),
         Credentials::Unneeded | Credentials::Unchanged(_) | Credentials::Missing(_) => None,
     };
-    let scheme = match address.tls {
-        true => address.access.name().to_owned(),
-        false => format!("{}+http", address.access.name()),
-    };
+    let suffix = if address.tls { "" } else { "+http" };
+    let scheme = format!("{}{suffix}", address.access.name());
     let host = address.host.bare();
     let ipv6 = view.config.external_url_v6.as_deref().filter(|_| driver::is_ipv6(&host));
     let mut info = driver::driver_info(driver, &Access {

@@ -78,10 +78,11 @@ pub fn step(view: &HostView) -> Step {
         return Step::Note([Fact::Powered(on)].into_iter().chain(over).collect());
     }
     let reboot = Reboot::asked(view);
-    if !on && reboot.once {
-        if let Some(write) = annotations::without(view, &[annotations::REBOOT_ONCE]) {
-            return Step::Write(vec![write], Vec::new());
-        }
+    if !on
+        && reboot.once
+        && let Some(write) = annotations::without(view, &[annotations::REBOOT_ONCE])
+    {
+        return Step::Write(vec![write], Vec::new());
     }
     let wanted = view.spec().online && !reboot.off();
     match (wanted, on) {
@@ -122,8 +123,8 @@ fn hindrance(view: &HostView, node: &Node, what: &str) -> Option<Step> {
     }
     let error = failure(node)?;
     let soft = what == "PowerOff" && view.error_count() == 0 && !Reboot::asked(view).hard;
-    let note = if soft { "Continuing with hard poweroff after soft poweroff fails. More details: " } else { "" };
-    view.retry(KIND, format!("{note}{what} operation failed: {error}")).err().map(|step| *step)
+    let prefix = if soft { "Continuing with hard poweroff after soft poweroff fails. More details: " } else { "" };
+    view.retry(KIND, format!("{prefix}{what} operation failed: {error}")).err().map(|step| *step)
 }
 
 /// The failure of the last power request. Ironic keeps the text of other failures in the same place; those say nothing

@@ -15,9 +15,8 @@ const KIND: ErrorKind = ErrorKind::Servicing;
 pub fn step(view: &HostView) -> Option<Step> {
     let node = view.node()?;
     match &node.provision_state {
-        N::Servicing | N::ServiceHold => Some(underway(view, node)),
         N::ServiceWait if unwanted(view) => Some(ask::go(view, node, ProvisionTarget::Abort, KIND, why())),
-        N::ServiceWait => Some(underway(view, node)),
+        N::Servicing | N::ServiceHold | N::ServiceWait => Some(underway(view, node)),
         N::ServiceFailed => Some(failed(view, node)),
         N::Active => active(view, node),
         _ => None,

@@ -91,7 +91,7 @@ pub const SOON: Duration = Duration::from_secs(10);
 /// The look-again time of an error that a person must mend somewhere we may not be watching.
 pub const RECHECK: Duration = Duration::from_secs(15);
 /// The look-again time of a wait for a person.
-pub const SLOW: Duration = Duration::from_secs(600);
+pub const SLOW: Duration = Duration::from_mins(10);
 
 impl Step {
     /// A wait for Ironic or the machine.

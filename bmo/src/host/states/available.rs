@@ -24,10 +24,10 @@ pub(crate) fn step(view: &HostView) -> Step {
             return step;
         }
     }
-    if !view.wants_anything() {
-        if let Some(step) = view.note(vec![Fact::FreshImage]) {
-            return step;
-        }
+    if !view.wants_anything()
+        && let Some(step) = view.note(vec![Fact::FreshImage])
+    {
+        return step;
     }
     if view.needs_provisioning() { provision(view) } else { power::step(view) }
 }
@@ -35,10 +35,11 @@ pub(crate) fn step(view: &HostView) -> Step {
 /// Starts writing, unless the same image has failed too often already.
 fn provision(view: &HostView) -> Step {
     let status = view.status();
-    if view.spec().image.is_some() && status.last_attempted_image != view.spec().image {
-        if let Some(step) = view.note(vec![Fact::FreshImage]) {
-            return step;
-        }
+    if view.spec().image.is_some()
+        && status.last_attempted_image != view.spec().image
+        && let Some(step) = view.note(vec![Fact::FreshImage])
+    {
+        return step;
     }
     let (failed, limit) = (status.provisioning_fail_count, view.config.max_provisioning_retries);
     if limit > 0 && failed >= limit {

@@ -30,9 +30,9 @@ pub(crate) fn remove_node(view: &HostView, node: &Node, kind: ErrorKind, force: 
     let why = || Why::new("RemovingNode", "the node is being removed from Ironic").normal(budget::REGISTRATION);
     let waiting = |text: &str| Box::new(Step::wait(why().seen(format!("{}; {text}", ask::seen(node)))));
     match &node.provision_state {
-        N::Verifying => Err(waiting("Ironic must give up checking access first"))?,
+        N::Verifying => return Err(waiting("Ironic must give up checking access first")),
         N::Deploying | N::Cleaning | N::Inspecting | N::Servicing | N::Deleting | N::Adopting => {
-            Err(waiting("a conductor works on the node"))?
+            return Err(waiting("a conductor works on the node"));
         }
         N::WaitCallBack | N::InspectWait | N::CleanWait | N::ServiceWait => {
             if !force {

@@ -51,10 +51,10 @@ fn running(view: &HostView, node: &Node) -> Step {
 /// first.
 fn failed(view: &HostView, node: &Node) -> Step {
     let error = node.last_error.as_deref().unwrap_or("Inspection failed");
-    if !error.contains("aborted") {
-        if let Err(step) = view.retry(KIND, error) {
-            return *step;
-        }
+    if !error.contains("aborted")
+        && let Err(step) = view.retry(KIND, error)
+    {
+        return *step;
     }
     start(view, node)
 }

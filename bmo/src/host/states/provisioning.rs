@@ -15,13 +15,10 @@ const KIND: ErrorKind = ErrorKind::Provisioning;
 
 pub(crate) fn step(view: &HostView) -> Step {
     if view.has_error(KIND) {
-        return match view.cancelled() {
-            // Another wish ends the wait at once; the failure was not its own.
-            true => Step::Go(S::Deprovisioning, vec![Fact::ImageFailed]),
-            false => match view.back_off_left() {
-                Some(_) => view.fail(KIND, view.status().error_message),
-                None => Step::Go(S::Deprovisioning, vec![Fact::ImageFailed]),
-            },
+        // Another wish ends the wait at once: it may be the remedy.
+        return match view.back_off_left() {
+            Some(_) if !view.cancelled() => view.fail(KIND, view.status().error_message),
+            Some(_) | None => Step::Go(S::Deprovisioning, vec![Fact::ImageFailed]),
         };
     }
     if view.cancelled() {
