@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use futures::StreamExt;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -78,6 +79,33 @@ pub async fn pass<C: Controller>(context: &Context, controller: &C, key: &Key) -
     }
 }
 
+/// What became of one chain of writes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChainDone {
+    /// The objects as the API server returned them, in order; shorter than the chain after a failure.
+    pub written: Vec<Value>,
+    /// The write that failed.
+    pub failed: Option<Fault>,
+}
+
+/// Performs chains of writes that do not depend on each other: each chain in order until one of its writes fails,
+/// `at_once` chains at a time. For the `call` of a controller whose one pass serves many objects; the hook sees
+/// every write. Answers in the order of the chains.
+pub async fn chains(
+    context: &Context,
+    controller: &'static str,
+    key: &Key,
+    chains: &[Vec<Write>],
+    at_once: usize,
+) -> Vec<ChainDone> {
+    let effects = &Effects { context, controller, key };
+    let running = futures::stream::iter(chains).map(|writes| async move {
+        let (written, failed, _) = effects.chain(writes).await;
+        ChainDone { written, failed }
+    });
+    running.buffered(at_once.max(1)).collect().await
+}
+
 struct Effects<'a> {
     context: &'a Context,
     controller: &'static str,
@@ -99,20 +127,10 @@ impl Effects<'_> {
         view: &C::View,
         plan: &Plan<C::Call>,
     ) -> (Done<C::Answer>, Versions) {
-        let mut done = Done { written: Vec::new(), failed: None, answer: None, at: Timestamp::now() };
-        let mut versions = Versions::default();
-        for write in &plan.writes {
-            let write = versions.refresh(write.clone());
-            match self.write(&write).await {
-                Ok(answer) => {
-                    versions.learn(&write, &answer);
-                    done.written.push(answer);
-                }
-                Err(fault) => {
-                    done.failed = Some(fault);
-                    return (done, versions);
-                }
-            }
+        let (written, failed, versions) = self.chain(&plan.writes).await;
+        let mut done = Done { written, failed, answer: None, at: Timestamp::now() };
+        if done.failed.is_some() {
+            return (done, versions);
         }
         if let Some(call) = &plan.call {
             done.answer = Some(self.call(controller, view, call).await);
@@ -120,11 +138,27 @@ impl Effects<'_> {
         (done, versions)
     }
 
+    /// Writes in order until one fails.
+    async fn chain(&self, writes: &[Write]) -> (Vec<Value>, Option<Fault>, Versions) {
+        let (mut written, mut versions) = (Vec::new(), Versions::default());
+        for write in writes {
+            let write = versions.refresh(write.clone());
+            match self.write(&write).await {
+                Ok(answer) => {
+                    versions.learn(&write, &answer);
+                    written.push(answer);
+                }
+                Err(fault) => return (written, Some(fault), versions),
+            }
+        }
+        (written, None, versions)
+    }
+
     async fn write(&self, write: &Write) -> Result<Value, Fault> {
         self.hook(Moment::Before, Step::Write(write)).await?;
         let answer = self.io().apply(write).await?;
         self.hook(Moment::After, Step::Write(write)).await?;
-        tracing::info!(write = %describe(write), "wrote");
+        tracing::debug!(write = %describe(write), "wrote");
         Ok(answer)
     }
 

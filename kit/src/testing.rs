@@ -50,7 +50,7 @@ impl Fake {
                 let silent = fake.0.lock().unwrap().silent;
                 let (code, answer) = fake.answer(&parts.method, parts.uri.path(), &body);
                 if silent {
-                    tokio::time::sleep(Duration::from_secs(3600)).await;
+                    tokio::time::sleep(Duration::from_hours(1)).await;
                 }
                 let code = StatusCode::from_u16(code).unwrap();
                 let body = Body::from(serde_json::to_vec(&answer).unwrap());

@@ -191,10 +191,10 @@ async fn the_hook_sees_every_effect_twice_and_can_fail_each_of_them() {
             "toy ns/a After patch status of ConfigMap ns/a",
         ]
     );
-    for at in 0..moments.len() {
+    for (at, moment) in moments.iter().enumerate() {
         let (ended, _, written) = run_with(Some(at)).await;
-        assert!(matches!(ended, Ended::Failed(Fault { reason: "Injected", .. }, _)), "{}", moments[at]);
-        assert_eq!(written, at > 0, "before means prevented, after means done: {}", moments[at]);
+        assert!(matches!(ended, Ended::Failed(Fault { reason: "Injected", .. }, _)), "{moment}");
+        assert_eq!(written, at > 0, "before means prevented, after means done: {moment}");
     }
 }
 
@@ -213,4 +213,20 @@ async fn the_book_tells_what_was_done_and_what_is_waited_for() {
     assert_eq!((page[0]["times"].as_u64(), page[0]["next"].as_str()), (Some(3), Some("onChange")));
     assert_eq!(page[0]["wait"], json!({ "reason": "Waiting", "message": "for the world" }));
     assert_eq!(page[0]["call"], "\"power on\"");
+}
+
+#[tokio::test]
+async fn a_broken_chain_stops_itself_and_no_other() {
+    let fake = Fake::default();
+    let object = |name: &str| config_map(name, "u", 5, &[("x", "0")]);
+    let path = |name: &str| format!("/api/v1/namespaces/ns/configmaps/{name}");
+    for name in ["a", "c"] {
+        fake.put(&path(name), &object(name));
+    }
+    let chain = |name: &str| vec![patch(&object(name), "1"), patch(&object(name), "2")];
+    let context = context(&fake);
+    let done = chains(&context, "toy", &Key::new("ns", "k"), &[chain("a"), chain("b"), chain("c")], 2).await;
+    let seen: Vec<_> = done.iter().map(|d| (d.written.len(), d.failed.as_ref().map(|f| f.reason))).collect();
+    assert_eq!(seen, [(2, None), (0, Some(fault::NOT_FOUND)), (2, None)]);
+    assert_eq!(fake.get(&path("c")).unwrap()["data"]["x"], "2");
 }

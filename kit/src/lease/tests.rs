@@ -34,7 +34,7 @@ async fn a_lease_expires_by_our_own_clock_only() {
     seen.observe(Some(&held_by("", 1, "3")), now);
     assert_eq!(decide(&seen, "me", now), Step::Take, "given back");
     seen.observe(Some(&held_by("me", 15, "4")), now);
-    assert_eq!(decide(&seen, "me", now + Duration::from_mins(60)), Step::Renew);
+    assert_eq!(decide(&seen, "me", now + Duration::from_hours(1)), Step::Renew);
 }
 
 #[test]

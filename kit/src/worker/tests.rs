@@ -50,7 +50,7 @@ impl Controller for Odd {
     fn decide(&self, key: &Key) -> Plan<NoCall> {
         assert!(key.name != "panics", "as it was told");
         match key.name.as_str() {
-            "again" => Plan::wait(Next::After(Duration::from_secs(60), Why::new("Minute", "a minute"))),
+            "again" => Plan::wait(Next::After(Duration::from_mins(1), Why::new("Minute", "a minute"))),
             _ => Plan::wait(Next::Rest),
         }
     }
