@@ -33,8 +33,25 @@ pub struct Options {
     #[arg(long, default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub strict_failure_domains: bool,
     /// Every object is looked at once in this time even when nothing changes; from the common flags.
-    #[arg(skip = Some(Duration::from_secs(600)))]
+    #[arg(skip = Some(Duration::from_mins(10)))]
     pub resync: Option<Duration>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            metal3machine_concurrency: 10,
+            metal3cluster_concurrency: 10,
+            metal3datatemplate_concurrency: 10,
+            metal3data_concurrency: 10,
+            metal3labelsync_concurrency: 10,
+            metal3machinetemplate_concurrency: 10,
+            enable_bmh_name_based_preallocation: false,
+            fast_track: false,
+            strict_failure_domains: false,
+            resync: Some(Duration::from_mins(10)),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,273 @@
+//! Cluster API with our provider: from a free host to a running Machine and back. The test plays the bare metal
+//! operator (states of hosts) and the kubelet (a Node with the host's label); everything else is real.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use api::capi::{Cluster, Machine, MachineDeployment};
+use api::infra::v1beta2::Metal3Machine;
+use api::metal3::{BareMetalHost, ProvisioningState};
+use api::names::{annotation, label};
+use k8s_openapi::api::core::v1::{Node, Secret};
+use kube::api::{ListParams, Patch, PatchParams, PostParams};
+use kube::{Api, Client};
+use serde_json::{Value, json};
+use test_e2e::host::free_ports;
+use test_e2e::wait::{Phases, until};
+use test_e2e::{Bench, level_a, level_b, manifests, workload};
+use tokio_util::sync::CancellationToken;
+
+const LIMIT: Duration = Duration::from_mins(2);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_takes_a_host_joins_as_a_node_and_gives_the_host_back() {
+    let mut bench = Bench::fresh("test-machine-claim").await.unwrap();
+    bench.guard(Path::new(env!("CARGO_BIN_EXE_bench"))).unwrap();
+    let plane = level_a::start(&bench, level_a::Options::default()).await.unwrap();
+    level_b::start(&bench, &plane).await.unwrap();
+    let client = plane.client().await.unwrap();
+    manifests::apply(&client, "default", &definitions()).await.unwrap();
+    let namespace = plane.namespace("claim").await.unwrap();
+    let stop = CancellationToken::new();
+    let provider = tokio::spawn(provider(client.clone(), stop.clone()));
+    let mut phases = Phases::start("machine story");
+
+    let story = Story { client: client.clone(), namespace: namespace.clone() };
+    story.host("host-0").await.unwrap();
+    story.host("host-1").await.unwrap();
+    let port = free_ports(None, IpAddr::V4(Ipv4Addr::LOCALHOST), 1).unwrap()[0];
+    let manifest = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/cluster.yaml")).unwrap();
+    let objects = manifests::parse(&manifest.replace("6443", &port.to_string())).unwrap();
+    manifests::apply(&client, &namespace, &objects).await.unwrap();
+    let options =
+        level_a::Options { name: "one".to_owned(), port: Some(port), heartbeats: false, ..Default::default() };
+    let workload = workload::start(&bench, &plane, &namespace, "one", options).await.unwrap();
+    let nodes = workload.client().await.unwrap();
+    phases.done("infrastructure accepted, workload API server up");
+
+    let (first, host) = story.claimed(true).await.unwrap();
+    phases.done("control plane machine has a host");
+    story.runs(&host).await.unwrap();
+    story.joins(&nodes, &host, true).await.unwrap();
+    story.running(&first).await.unwrap();
+    let id = format!("metal3://{namespace}/{host}/{first}");
+    assert_eq!(story.machine(&first).await.unwrap().spec.provider_id.as_ref(), Some(&id));
+    let node: Node = Api::all(nodes.clone()).get(&host).await.unwrap();
+    assert_eq!(node.spec.unwrap().provider_id, Some(id));
+    phases.done("control plane machine runs");
+
+    story.cluster("/status/initialization/controlPlaneInitialized").await.unwrap();
+    let (second, other) = story.claimed(false).await.unwrap();
+    assert_ne!(host, other);
+    story.runs(&other).await.unwrap();
+    story.joins(&nodes, &other, false).await.unwrap();
+    story.running(&second).await.unwrap();
+    phases.done("worker machine runs");
+
+    story.no_host_left().await.unwrap();
+    phases.done("a machine without a host says why");
+
+    story.release(&second, &other).await.unwrap();
+    phases.done("worker machine gave its host back");
+    // Nobody touched the other host meanwhile.
+    let kept = story.hosts().get(&host).await.unwrap();
+    assert_eq!(kept.spec.consumer_ref.unwrap().name.as_deref(), Some(first.as_str()));
+    assert!(kept.spec.image.is_some());
+
+    stop.cancel();
+    provider.await.unwrap().unwrap();
+    workload.stop().await.unwrap();
+    bench.wipe().await.unwrap();
+    phases.done("stopped");
+}
+
+/// The provider inside the test program.
+async fn provider(client: Client, stop: CancellationToken) -> Result<()> {
+    let context = kit::runtime::Context::new(kit::client::Io::new(client), stop);
+    Ok(capi_provider::run(context, capi_provider::Options::default()).await?)
+}
+
+/// Our kinds without conversion: only one version is used here.
+fn definitions() -> Vec<Value> {
+    let crds = api::crds().into_iter().map(|crd| {
+        let mut crd = serde_json::to_value(crd).unwrap();
+        crd["spec"].as_object_mut().unwrap().remove("conversion");
+        crd.as_object_mut().unwrap().remove("status");
+        crd
+    });
+    crds.collect()
+}
+
+struct Story {
+    client: Client,
+    namespace: String,
+}
+
+impl Story {
+    fn hosts(&self) -> Api<BareMetalHost> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    async fn machine(&self, name: &str) -> Result<Metal3Machine> {
+        Ok(Api::namespaced(self.client.clone(), &self.namespace).get(name).await?)
+    }
+
+    /// A host that was inspected and is free, with a BMC Secret.
+    async fn host(&self, name: &str) -> Result<()> {
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
+        let secret =
+            json!({"metadata": {"name": format!("{name}-bmc")}, "stringData": {"username": "u", "password": "p"}});
+        secrets.create(&PostParams::default(), &serde_json::from_value(secret)?).await?;
+        let bmc =
+            json!({"address": "redfish://192.0.2.1/redfish/v1/Systems/1", "credentialsName": format!("{name}-bmc")});
+        let host = json!({
+            "apiVersion": "metal3.io/v1alpha1", "kind": "BareMetalHost",
+            "metadata": {"name": name}, "spec": {"online": false, "bmc": bmc},
+        });
+        self.hosts().create(&PostParams::default(), &serde_json::from_value(host)?).await?;
+        self.state(name, ProvisioningState::Available).await
+    }
+
+    /// The bare metal operator's part: a host goes into a state.
+    async fn state(&self, name: &str, state: ProvisioningState) -> Result<()> {
+        let status = json!({"status": {
+            "operationalStatus": "OK", "errorMessage": "", "errorCount": 0, "poweredOn": true,
+            "provisioning": {"state": state, "ID": ""},
+            "hardware": {"hostname": name, "nics": [{"name": "eth0", "ip": "192.0.2.7"}]},
+        }});
+        self.hosts().patch_status(name, &PatchParams::default(), &Patch::Merge(status)).await?;
+        Ok(())
+    }
+
+    /// Waits for the newest machine of a role to have put its image on a host: names of machine and host.
+    async fn claimed(&self, control_plane: bool) -> Result<(String, String)> {
+        let machines: Api<Metal3Machine> = Api::namespaced(self.client.clone(), &self.namespace);
+        let role = if control_plane { label::CONTROL_PLANE.to_owned() } else { format!("!{}", label::CONTROL_PLANE) };
+        let list = ListParams::default().labels(&role);
+        until("a machine with a host", LIMIT, async || {
+            let Some(machine) = machines.list(&list).await?.items.into_iter().next() else { return Ok(None) };
+            let name = machine.metadata.name.clone().context("no name")?;
+            let named = machine.metadata.annotations.as_ref().and_then(|all| all.get(annotation::MACHINE_HOST));
+            let named = named.with_context(|| format!("not bound; status {:?}", machine.status))?;
+            let host = named.rsplit('/').next().unwrap_or_default().to_owned();
+            let found = self.hosts().get(&host).await?;
+            ensure!(found.spec.image.is_some(), "no image on {host}");
+            ensure!(
+                found.spec.online && found.spec.user_data.is_some(),
+                "not online or without user data: {:?}",
+                found.spec
+            );
+            let user = found.spec.consumer_ref.context("no consumer")?;
+            ensure!(user.name.as_deref() == Some(name.as_str()) && user.kind.as_deref() == Some("Metal3Machine"));
+            let labels = found.metadata.labels.unwrap_or_default();
+            ensure!(labels.get(label::CLUSTER_NAME).is_some_and(|cluster| cluster == "one"));
+            let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
+            let secret = secrets.get(&found.spec.bmc.credentials_name).await?;
+            ensure!(
+                secret.metadata.labels.unwrap_or_default().contains_key(label::CLUSTER_NAME),
+                "BMC Secret not labelled"
+            );
+            Ok(Some((name, host)))
+        })
+        .await
+    }
+
+    /// The host deploys its image. While it does, the machine says so in the host's words.
+    async fn runs(&self, host: &str) -> Result<()> {
+        self.state(host, ProvisioningState::Provisioning).await?;
+        let user = self.hosts().get(host).await?.spec.consumer_ref.and_then(|user| user.name).context("no consumer")?;
+        until("the machine quoting its host", LIMIT, async || {
+            let status = self.machine(&user).await?.status.unwrap_or_default();
+            let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready").context("no Ready")?;
+            Ok(ready.message.contains(&format!("host {host} is provisioning")).then_some(()))
+        })
+        .await?;
+        self.state(host, ProvisioningState::Provisioned).await
+    }
+
+    /// The kubelet's part: a Node with the host's label and without provider ID.
+    async fn joins(&self, workload: &Client, host: &str, control_plane: bool) -> Result<()> {
+        workload::post_node(workload, host, None, control_plane).await?;
+        let uid = self.hosts().get(host).await?.metadata.uid;
+        let labels = Patch::Merge(json!({"metadata": {"labels": {label::NODE_HOST_UID: uid}}}));
+        let nodes: Api<Node> = Api::all(workload.clone());
+        nodes.patch(host, &PatchParams::default(), &labels).await?;
+        Ok(())
+    }
+
+    /// Waits for Cluster API to call the Machine of a Metal3Machine running.
+    async fn running(&self, name: &str) -> Result<()> {
+        let machines: Api<Machine> = Api::namespaced(self.client.clone(), &self.namespace);
+        until(&format!("Machine of {name} running"), LIMIT, async || {
+            let ours = self.machine(name).await?;
+            let owner = ours.metadata.owner_references.unwrap_or_default().remove(0).name;
+            let status = machines.get(&owner).await?.status.unwrap_or_default();
+            ensure!(status.phase.as_deref() == Some("Running"), "{:?}; ours {:?}", status.conditions, ours.status);
+            ensure!(!status.addresses.is_empty(), "no addresses");
+            Ok(Some(()))
+        })
+        .await
+    }
+
+    async fn cluster(&self, pointer: &str) -> Result<()> {
+        let clusters: Api<Cluster> = Api::namespaced(self.client.clone(), &self.namespace);
+        until(&format!("Cluster having {pointer}"), LIMIT, async || {
+            let cluster = serde_json::to_value(clusters.get("one").await?)?;
+            Ok((cluster.pointer(pointer) == Some(&json!(true))).then_some(()))
+        })
+        .await
+    }
+
+    async fn scale(&self, replicas: i32) -> Result<()> {
+        let deployments: Api<MachineDeployment> = Api::namespaced(self.client.clone(), &self.namespace);
+        let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));
+        deployments.patch("one", &PatchParams::default(), &patch).await?;
+        Ok(())
+    }
+
+    /// One machine more than hosts: its condition counts the hosts by reason.
+    async fn no_host_left(&self) -> Result<()> {
+        self.scale(2).await?;
+        let machines: Api<Metal3Machine> = Api::namespaced(self.client.clone(), &self.namespace);
+        until("a machine that says why it has no host", LIMIT, async || {
+            let all = machines.list(&ListParams::default()).await?.items;
+            let told = all.iter().filter_map(|machine| machine.status.as_ref()).flat_map(|status| &status.conditions);
+            let mut told =
+                told.filter(|condition| condition.type_ == "AssociateBareMetalHost" && condition.status == "False");
+            Ok(told.any(|condition| condition.message.contains("2 hosts: 2 in use")).then_some(()))
+        })
+        .await?;
+        self.scale(1).await
+    }
+
+    /// Deletes the Machine of a Metal3Machine and follows its host until it is free.
+    async fn release(&self, name: &str, host: &str) -> Result<()> {
+        self.scale(0).await?;
+        until("the image being taken off", LIMIT, async || {
+            let found = self.hosts().get(host).await?;
+            ensure!(found.spec.consumer_ref.is_some(), "freed before it was clean");
+            Ok((found.spec.image.is_none() && found.spec.user_data.is_none() && !found.spec.online).then_some(()))
+        })
+        .await?;
+        self.state(host, ProvisioningState::Deprovisioning).await?;
+        until("the machine waiting for its host", LIMIT, async || {
+            let status = self.machine(name).await?.status.unwrap_or_default();
+            let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready").context("no Ready")?;
+            Ok(ready.message.contains("deprovisioning").then_some(()))
+        })
+        .await?;
+        self.state(host, ProvisioningState::Available).await?;
+        until("the host being free and the machine gone", LIMIT, async || {
+            let found = self.hosts().get(host).await?;
+            ensure!(found.spec.consumer_ref.is_none(), "consumer {:?}", found.spec.consumer_ref);
+            let labels = found.metadata.labels.unwrap_or_default();
+            ensure!(!labels.contains_key(label::CLUSTER_NAME), "labels {labels:?}");
+            let machines: Api<Metal3Machine> = Api::namespaced(self.client.clone(), &self.namespace);
+            Ok(machines.get_opt(name).await?.is_none().then_some(()))
+        })
+        .await
+    }
+}
