@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | [`cluster`] | Cluster, Machines | Metal3Cluster status: endpoint, failure domains |
 //! | [`machine`] | Machine, Cluster, hosts, data, Nodes | host claim and spec, Metal3DataClaim, provider ID of Node and Metal3Machine |
+//! | [`data`] | Metal3DataTemplate and claims, pools' addresses, hosts | Metal3Data, address claims, meta data and network data Secrets |
 //! | [`template`] | Metal3MachineTemplate | cleaning mode of the machines cloned from it |
 //! | [`label_sync`] | labels of hosts | labels of Nodes |
 //! | [`remote`] | `<cluster>-kubeconfig` Secrets | Nodes of workload clusters |
@@ -13,6 +14,7 @@
 //! [`run`] starts all of them; [`hooks`] are the admission webhooks.
 
 pub mod cluster;
+pub mod data;
 pub mod hooks;
 pub mod label_sync;
 pub mod machine;
@@ -52,10 +54,17 @@ fn start(context: &Context, options: &Options) -> Vec<JoinHandle<()>> {
     let template_wakes = templates.wakes();
     let labels = label_sync::LabelSync { sources };
     let label_wakes = labels.wakes();
-    vec![
+    let data = data::Options {
+        templates: with(options.metal3datatemplate_concurrency),
+        datas: with(options.metal3data_concurrency),
+        claims_named_after_host: options.enable_bmh_name_based_preallocation,
+    };
+    let mut workers = vec![
         worker::spawn(context, clusters, cluster_wakes, with(options.metal3cluster_concurrency)),
         worker::spawn(context, machines, machine_wakes, with(options.metal3machine_concurrency)),
         worker::spawn(context, templates, template_wakes, with(options.metal3machinetemplate_concurrency)),
         worker::spawn(context, labels, label_wakes, with(options.metal3labelsync_concurrency)),
-    ]
+    ];
+    workers.extend(data::spawn(context, data));
+    workers
 }
