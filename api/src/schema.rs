@@ -11,6 +11,9 @@
 //! - null is accepted only with `#[schemars(extend("nullable" = true))]`.
 //! - CEL rules: `#[schemars(extend("x-kubernetes-validations" = [{"rule": "..", "message": ".."}]))]`.
 
+mod fields;
+mod unknown;
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
@@ -18,11 +21,14 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     WebhookClientConfig, WebhookConversion,
 };
 use kube::CustomResourceExt;
+use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
 use crate::names::{annotation, label};
+
+pub use fields::*;
+pub use unknown::unknown_fields;
 
 /// The CRD of one version of a kind.
 pub fn crd<K: CustomResourceExt + JsonSchema>() -> CustomResourceDefinition {
@@ -305,99 +311,5 @@ pub fn by_name(crds: Vec<CustomResourceDefinition>) -> BTreeMap<String, CustomRe
     crds.into_iter().map(|crd| (crd.metadata.name.clone().unwrap_or_default(), crd)).collect()
 }
 
-/// Schema of a time. Use with `#[schemars(schema_with = "crate::schema::time")]`.
-pub fn time(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "string", "format": "date-time" })
-}
-
-/// Schema of a time that peers write as null when it is unset.
-pub fn nullable_time(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "string", "format": "date-time", "nullable": true })
-}
-
-/// Schema of a reference to any object; the server replaces it as a whole.
-pub fn object_reference(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": "object",
-        "properties": {
-            "apiVersion": { "type": "string", "description": "Group and version of the object, e.g. `v1` or `metal3.io/v1alpha1`." },
-            "fieldPath": { "type": "string", "description": "Part of the object that is meant; unused here." },
-            "kind": { "type": "string", "description": "Kind of the object." },
-            "name": { "type": "string", "description": "Name of the object." },
-            "namespace": { "type": "string", "description": "Namespace of the object." },
-            "resourceVersion": { "type": "string", "description": "Version of the object that was seen; unused here." },
-            "uid": { "type": "string", "description": "UID of the object." }
-        },
-        "x-kubernetes-map-type": "atomic"
-    })
-}
-
-/// Schema of a map of names to values that are a number or text.
-pub fn int_or_string_map(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": "object",
-        "additionalProperties": {
-            "x-kubernetes-int-or-string": true,
-            "anyOf": [{ "type": "integer" }, { "type": "string" }]
-        }
-    })
-}
-
-/// Schema of a list of conditions, keyed by type.
-pub fn conditions(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": "array",
-        "x-kubernetes-list-type": "map",
-        "x-kubernetes-list-map-keys": ["type"],
-        "items": {
-            "type": "object",
-            "required": ["lastTransitionTime", "message", "reason", "status", "type"],
-            "properties": {
-                "lastTransitionTime": { "type": "string", "format": "date-time",
-                    "description": "When `status` last changed." },
-                "message": { "type": "string", "maxLength": 32768, "description": "One sentence for people." },
-                "observedGeneration": { "type": "integer", "format": "int64", "minimum": 0,
-                    "description": "`metadata.generation` that the condition was computed from." },
-                "reason": { "type": "string", "minLength": 1, "maxLength": 1024,
-                    "pattern": "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
-                    "description": "One CamelCase word for programs." },
-                "status": { "type": "string", "enum": ["True", "False", "Unknown"],
-                    "description": "Whether it holds." },
-                "type": { "type": "string", "maxLength": 316,
-                    "pattern": "^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$",
-                    "description": "What is stated, in CamelCase." }
-            }
-        }
-    })
-}
-
-/// Paths of the members of `value` that the type does not have.
-pub fn unknown_fields<T: JsonSchema>(value: &Value) -> Vec<String> {
-    let mut schema = raw_schema::<T>();
-    structural(&mut schema);
-    let mut found = Vec::new();
-    compare(&schema, value, "", &mut found);
-    found
-}
-
-fn compare(schema: &Value, value: &Value, path: &str, found: &mut Vec<String>) {
-    match value {
-        Value::Object(members) => {
-            // A map or free-form object has no members that could be unknown.
-            let Some(known) = schema.get("properties") else { return };
-            for (name, member) in members {
-                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                match known.get(name) {
-                    Some(schema) => compare(schema, member, &path, found),
-                    None => found.push(path),
-                }
-            }
-        }
-        Value::Array(items) => {
-            for (i, item) in items.iter().enumerate() {
-                compare(schema.get("items").unwrap_or(&Value::Null), item, &format!("{path}[{i}]"), found);
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
+#[cfg(test)]
+mod tests;

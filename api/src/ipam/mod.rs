@@ -6,12 +6,19 @@
 pub mod address;
 pub mod capi;
 pub mod claim;
+pub mod interval;
 pub mod pattern;
 pub mod pool;
+pub mod validate;
+
+#[cfg(test)]
+mod tests;
 
 pub use address::*;
 pub use claim::*;
 pub use pool::*;
+
+use std::net::IpAddr;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 
@@ -20,6 +27,12 @@ use crate::schema::{Install as _, crd};
 
 /// The API group.
 pub const GROUP: &str = "ipam.metal3.io";
+
+/// The name of the object of an address, in both groups: the pool's prefix and the address with dashes.
+pub fn address_name(name_prefix: &str, address: IpAddr) -> String {
+    let text: String = address.to_string().chars().map(|c| if matches!(c, '.' | ':') { '-' } else { c }).collect();
+    format!("{name_prefix}-{text}").trim_end_matches('-').to_owned()
+}
 
 /// The CRDs of the group.
 pub fn crds() -> Vec<CustomResourceDefinition> {

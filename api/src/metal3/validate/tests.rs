@@ -8,6 +8,8 @@ use crate::metal3::*;
 use crate::validation::Kind;
 
 type Change = fn(BareMetalHost) -> BareMetalHost;
+type Edit = fn(&mut BareMetalHostSpec);
+type Told = [(Kind, &'static str)];
 
 fn valid() -> BareMetalHost {
     build("ns", "worker-1")
@@ -20,7 +22,7 @@ fn fields(violations: &Violations) -> Vec<(Kind, &str)> {
     violations.iter().map(|v| (v.kind, v.field.as_str())).collect()
 }
 
-fn edit(change: fn(&mut BareMetalHostSpec)) -> impl Fn(BareMetalHost) -> BareMetalHost {
+fn edit(change: Edit) -> impl Fn(BareMetalHost) -> BareMetalHost {
     move |mut host| {
         change(&mut host.spec);
         host
@@ -35,7 +37,7 @@ fn assert_told(change: impl Fn(BareMetalHost) -> BareMetalHost, wanted: &[(Kind,
 
 #[test]
 fn rules_of_the_management_controller() {
-    let table: &[(fn(&mut BareMetalHostSpec), &[(Kind, &str)])] = &[
+    let table: &[(Edit, &Told)] = &[
         (|s| s.bmc.address = "foo://192.0.2.7".into(), &[(Kind::Invalid, "spec.bmc.address")]),
         (|s| s.bmc = Bmc::default(), &[]),
         (|s| s.boot_mac_address = Some("zz:00:1a:2b:3c:4d:5e".into()), &[(Kind::Invalid, "spec.bootMACAddress")]),

@@ -1,0 +1,162 @@
+use super::interval::{Family, Interval, RangeError, parse};
+use super::*;
+use crate::build::{Build as _, ip_claim, ip_pool};
+use crate::names::annotation;
+use crate::validation::{Kind, Violations};
+
+fn fields(violations: &Violations) -> Vec<(Kind, &str)> {
+    violations.iter().map(|v| (v.kind, v.field.as_str())).collect()
+}
+
+fn range(start: &str, end: &str, subnet: &str) -> Range {
+    let text = |text: &str| Some(text.to_owned()).filter(|t| !t.is_empty());
+    Range { start: text(start), end: text(end), subnet: text(subnet), ..Range::default() }
+}
+
+#[test]
+fn ranges_cover_what_the_go_manager_gives_out() {
+    let v4 = |first: &str, last: &str| {
+        let number = |text: &str| interval::number(parse(text).unwrap()).1;
+        Ok(Some(Interval { family: Family::V4, first: number(first), last: number(last) }))
+    };
+    let table = [
+        (range("192.0.2.10", "", ""), v4("192.0.2.10", "255.255.255.255")),
+        (range("192.0.2.10", "192.0.2.20", ""), v4("192.0.2.10", "192.0.2.20")),
+        (range("192.0.2.10", "", "192.0.2.0/24"), v4("192.0.2.10", "192.0.2.255")),
+        (range("192.0.2.10", "192.0.2.20", "192.0.2.0/28"), v4("192.0.2.10", "192.0.2.15")),
+        (range("", "", "192.168.1.1/26"), v4("192.168.1.2", "192.168.1.63")),
+        (range("", "", "192.168.1.0/30"), v4("192.168.1.1", "192.168.1.3")),
+        (range("", "", "10.0.0.0/31"), v4("10.0.0.1", "10.0.0.1")),
+        (range("", "192.0.2.20", "192.0.2.0/24"), v4("192.0.2.1", "192.0.2.20")),
+        (range("", "", "10.0.0.0/32"), Ok(None)),
+        (range("", "192.0.2.20", ""), Ok(None)),
+        (range("198.51.100.1", "", "192.0.2.0/24"), Ok(None)),
+        (range("192.0.2.20", "192.0.2.10", ""), Err(RangeError::Backwards)),
+        (range("192.0.2.20", "2001:db8::1", ""), Err(RangeError::MixedFamilies)),
+        (range("192.0.2.20", "", "2001:db8::/64"), Err(RangeError::MixedFamilies)),
+        (range("::ffff:c000:20a", "192.0.2.20", ""), v4("192.0.2.10", "192.0.2.20")),
+    ];
+    for (range, wanted) in table {
+        assert_eq!(range.interval(), wanted, "{range:?}");
+    }
+    let six = range("", "", "2001:db8::/064").interval().unwrap().unwrap();
+    assert_eq!((six.family, six.size()), (Family::V6, u128::from(u64::MAX)));
+    assert!(six.contains(parse("2001:db8::ffff:ffff:ffff:ffff").unwrap()));
+    assert!(!six.contains(parse("2001:db8:0:1::").unwrap()));
+    assert_eq!(range("::", "", "").interval().unwrap().unwrap().size(), u128::MAX);
+}
+
+#[test]
+fn names_of_addresses_are_those_of_the_go_manager() {
+    for (prefix, ip, name) in [
+        ("pool1", "192.168.0.13", "pool1-192-168-0-13"),
+        ("p", "2001:db8::5", "p-2001-db8--5"),
+        ("p", "2001:db8::", "p-2001-db8"),
+    ] {
+        assert_eq!(address_name(prefix, parse(ip).unwrap()), name);
+    }
+}
+
+#[test]
+fn rules_of_pools() {
+    let base = || ip_pool("ns", "p").range("192.0.2.10", "192.0.2.20");
+    let edit = |change: fn(&mut IPPoolSpec)| {
+        let mut pool = base();
+        change(&mut pool.spec);
+        pool
+    };
+    let table: Vec<(IPPool, Vec<(Kind, &str)>)> = vec![
+        (base(), vec![]),
+        (base().pre_allocated("a", "192.0.2.10").pre_allocated("b", "192.0.2.11"), vec![]),
+        (edit(|s| s.gateway = Some("192.0.2".into())), vec![(Kind::Invalid, "spec.gateway")]),
+        (edit(|s| s.dns_servers = vec!["192.0.2.1".into(), "x".into()]), vec![(Kind::Invalid, "spec.dnsServers[1]")]),
+        (edit(|s| s.pools[0].gateway = Some("x".into())), vec![(Kind::Invalid, "spec.pools[0].gateway")]),
+        (edit(|s| s.pools.push(Range::default())), vec![(Kind::Required, "spec.pools[1]")]),
+        (base().range("192.0.2.20", "192.0.2.10"), vec![(Kind::Invalid, "spec.pools[1]")]),
+        (base().subnet("192.0.2.0/33"), vec![(Kind::Invalid, "spec.pools[1]")]),
+        (base().pre_allocated("a", "x"), vec![(Kind::Invalid, "spec.preAllocations[a]")]),
+        (base().pre_allocated("a", "192.0.2.9"), vec![(Kind::Invalid, "spec.preAllocations")]),
+        (
+            base().subnet("2001:db8::/64").pre_allocated("a", "2001:db8::5").pre_allocated("b", "2001:db8:0::0005"),
+            vec![(Kind::Duplicate, "spec.preAllocations[b]")],
+        ),
+        (base().random(), vec![]),
+        (base().random().subnet("2001:db8::/64"), vec![(Kind::Invalid, "spec.pools[1]")]),
+        (base().random().subnet("2001:db8::/65"), vec![]),
+        (
+            {
+                let mut pool = base().random();
+                pool.spec.pools[0].end = None;
+                pool
+            },
+            vec![(Kind::Invalid, "spec.pools[0]")],
+        ),
+    ];
+    for (object, wanted) in table {
+        let seen = validate::pool(&object);
+        assert_eq!(fields(&seen), wanted, "{seen} of {:?}", object.spec);
+    }
+}
+
+#[test]
+fn what_of_a_pool_may_not_change() {
+    let old = ip_pool("ns", "p").range("192.0.2.10", "192.0.2.20").allocated("c", "192.0.2.15");
+    let edit = |change: fn(&mut IPPoolSpec)| {
+        let mut pool = old.clone();
+        change(&mut pool.spec);
+        fields(&validate::pool_update(&old, &pool)).into_iter().map(|(_, field)| field.to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(edit(|_| {}), [""; 0]);
+    assert_eq!(edit(|s| s.name_prefix = "q".into()), ["spec.namePrefix"]);
+    assert_eq!(edit(|s| s.allocation_strategy = Some(AllocationStrategy::Random)), ["spec.allocationStrategy"]);
+    assert_eq!(edit(|s| s.allocation_strategy = Some(AllocationStrategy::Sequential)), [""; 0]);
+    assert_eq!(edit(|s| s.pools[0].end = Some("192.0.2.14".into())), ["spec.pools"]);
+    assert_eq!(edit(|s| s.pools[0].end = Some("192.0.2.15".into())), [""; 0]);
+
+    let stray = old.clone().allocated("by-hand", "198.51.100.1");
+    let mut new = stray.clone();
+    new.spec.gateway = Some("192.0.2.1".into());
+    assert_eq!(fields(&validate::pool_update(&stray, &new)), [], "an address made by hand forbids nothing");
+}
+
+#[test]
+fn a_range_without_addresses_is_told() {
+    let pool = ip_pool("ns", "p").subnet("192.0.2.7/32").subnet("192.0.2.0/24");
+    assert_eq!(validate::pool_warnings(&pool), ["spec.pools[0] has no address that can be given out"]);
+}
+
+#[test]
+fn rules_of_claims() {
+    let good = ip_claim("ns", "c", "p");
+    assert_eq!(fields(&validate::claim(&good)), []);
+    assert_eq!(fields(&validate::claim(&ip_claim("ns", "c", ""))), [(Kind::Required, "spec.pool.name")]);
+    let asked = good.clone().annotation(annotation::IP_ADDRESS, "192.0.2");
+    assert_eq!(fields(&validate::claim(&asked)), [(Kind::Invalid, "metadata.annotations[ipAddress]")]);
+    assert_eq!(fields(&validate::claim_update(&good, &asked)), [(Kind::Invalid, "metadata.annotations[ipAddress]")]);
+    assert_eq!(fields(&validate::claim_update(&asked, &asked.clone().finalizer("x"))), []);
+    assert_eq!(
+        fields(&validate::claim_update(&good, &ip_claim("ns", "c", "q"))),
+        [(Kind::Forbidden, "spec.pool.name")]
+    );
+}
+
+#[test]
+fn rules_of_addresses() {
+    let reference = |name: &str| crate::meta::ObjectReference { name: Some(name.into()), ..Default::default() };
+    let of = |address: &str| {
+        let spec = IPAddressSpec {
+            pool: reference("p"),
+            claim: reference("c"),
+            address: address.into(),
+            ..IPAddressSpec::default()
+        };
+        IPAddress { spec, ..IPAddress::default() }
+    };
+    assert_eq!(fields(&validate::address(&of("192.0.2.1"))), []);
+    assert_eq!(fields(&validate::address(&of("192.0.2"))), [(Kind::Invalid, "spec.address")]);
+    assert_eq!(fields(&validate::address(&of(""))), [(Kind::Required, "spec.address")]);
+    assert_eq!(
+        fields(&validate::address_update(&of("192.0.2.1"), &of("192.0.2.2"))),
+        [(Kind::Forbidden, "spec.address")]
+    );
+}
