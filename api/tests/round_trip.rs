@@ -1,7 +1,7 @@
 //! Objects in the shapes that users and the Go controllers write are read, and nothing of them is lost.
+#![allow(clippy::expect_used)] // a panic is how a test fails
 
 use api::ipam::{IPAddress, IPClaim, IPPool, capi};
-#![allow(clippy::expect_used)] // a panic is how a test fails
 use api::metal3::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -144,7 +144,7 @@ pub struct BareMetalHostStatus {
     pub operation_history: OperationHistory,
     /// What holds, for programs; see [`condition`].
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "crate::schema::conditions", extend("maxItems" = 32))]
+    #[schemars(schema_with = "crate::schema::conditions")]
     pub conditions: Vec<Condition>,
 }
 

@@ -44,6 +44,7 @@ pub fn int_or_string_map(_: &mut SchemaGenerator) -> Schema {
 pub fn conditions(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",
+        "maxItems": 32,
         "x-kubernetes-list-type": "map",
         "x-kubernetes-list-map-keys": ["type"],
         "items": {
