@@ -81,12 +81,7 @@ impl Controller for Hosts {
         if ends_use(call) {
             let key = Key::of(view.host.as_ref());
             let now = self.sources.io.get::<BareMetalHost>(&key).await?;
-            let same = |now: &BareMetalHost| {
-                now.metadata.uid == view.host.metadata.uid
-                    && now.metadata.generation == view.host.metadata.generation
-                    && now.metadata.annotations == view.host.metadata.annotations
-            };
-            if !now.as_ref().is_some_and(same) {
+            if !now.as_ref().is_some_and(|now| same_wish(&view.host, now)) {
                 return Err(Fault::new(Class::Again, "HostChanged", "the host changed meanwhile; it is looked at again"));
             }
         }
@@ -105,6 +100,19 @@ impl Controller for Hosts {
         };
         status::record(view, &step, outcome, done.at)
     }
+}
+
+/// Whether two readings of a host wish the same. What tools note for themselves, and what the cache leaves out, says
+/// nothing.
+fn same_wish(seen: &BareMetalHost, now: &BareMetalHost) -> bool {
+    let requests = |host: &BareMetalHost| {
+        let all = host.metadata.annotations.iter().flatten();
+        all.filter(|(key, _)| key.contains("metal3.io")).map(|(k, v)| (k.clone(), v.clone())).collect::<Vec<_>>()
+    };
+    seen.metadata.uid == now.metadata.uid
+        && seen.metadata.generation == now.metadata.generation
+        && seen.metadata.deletion_timestamp == now.metadata.deletion_timestamp
+        && requests(seen) == requests(now)
 }
 
 /// Whether a request wipes, stops or forgets a machine.
