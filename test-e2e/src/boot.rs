@@ -59,14 +59,18 @@ pub async fn start(bench: &Bench, netns: &Path) -> Result<()> {
     until("the file server", Duration::from_mins(1), async || {
         files.check()?;
         dnsmasq.check()?;
-        get(netns, &format!("{}/undionly.kpxe", files_url())).await.map(Some)
+        get(Some(netns), &format!("{}/undionly.kpxe", files_url())).await.map(Some)
     })
     .await?;
     Ok(())
 }
 
-/// Asks for a URL from inside the namespace.
-pub async fn get(netns: &Path, url: &str) -> Result<String> {
-    let curl = Cmd::new("nsenter").arg(format!("--net={}", netns.display())).args(["--", "curl", "-sSf", "-m", "10"]);
-    curl.args(["-o", "/dev/null", "-w", "%{http_code}", url]).output().await
+/// Asks for a URL, from inside a namespace when one is given.
+pub async fn get(netns: Option<&Path>, url: &str) -> Result<String> {
+    let curl = ["-sSf", "-m", "10", "-o", "/dev/null", "-w", "%{http_code}", url];
+    let command = match netns {
+        Some(netns) => Cmd::new("nsenter").arg(format!("--net={}", netns.display())).args(["--", "curl"]),
+        None => Cmd::new("curl"),
+    };
+    command.args(curl).output().await
 }

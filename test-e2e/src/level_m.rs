@@ -171,15 +171,17 @@ pub fn attach(bench: &Bench) -> Result<Description> {
 /// stopped them; running machines go on running.
 pub async fn start_bmc(bench: &Bench, fleet: &Fleet) -> Result<()> {
     let network = Network::of(bench.run_dir());
+    // Machines that only remember their power need no network of their own.
+    let netns = fleet.machines.iter().any(|machine| !machine.power_only).then(|| network.path());
     let file = fleet.folder.join("fleet.json");
     std::fs::write(&file, serde_json::to_vec_pretty(fleet)?)?;
     let program = std::env::current_exe().context("finding the bench's own program")?;
-    let spec = Spec::new("bmc", bench_program(&program)).arg("bmc").arg(&file).netns(Some(&network.path()));
+    let spec = Spec::new("bmc", bench_program(&program)).arg("bmc").arg(&file).netns(netns.as_deref());
     let record = bench.processes().start(spec).await?;
     let url = format!("http://{}/redfish/v1/", fleet.listen);
     until("the management controllers", Duration::from_mins(1), async || {
         record.check()?;
-        boot::get(&network.path(), &url).await.map(Some)
+        boot::get(netns.as_deref(), &url).await.map(Some)
     })
     .await?;
     Ok(())
@@ -213,6 +215,7 @@ fn fleet(bench: &Bench, firmware: &[Firmware]) -> Result<Fleet> {
             disk_gib: 8,
             username: format!("admin-{number}"),
             password: format!("bmc-password-{number}"),
+            power_only: false,
         }
     };
     Ok(Fleet {

@@ -130,7 +130,8 @@ enum Level {
 }
 
 fn main() -> Result<()> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(colours).init();
     match Arguments::parse().command {
         Command::Tools { machines: false } => tools(),
         Command::Tools { machines: true } => {

@@ -46,7 +46,9 @@ impl Machine {
             files,
             state: Mutex::new(State { process: running, ..state }),
         });
-        machine.prepare_files().await?;
+        if !machine.spec.power_only {
+            machine.prepare_files().await?;
+        }
         if let Some(process) = running {
             tracing::info!(machine = %machine.spec.name, pid = process.pid, "adopted a running machine");
             tokio::spawn(Self::watch(machine.clone(), process, None));
@@ -71,7 +73,8 @@ impl Machine {
 
     /// Whether the machine's QEMU runs.
     pub async fn is_on(&self) -> bool {
-        self.state.lock().await.process.is_some_and(alive)
+        let state = self.state.lock().await;
+        state.process.is_some_and(alive) || (self.spec.power_only && state.wanted_on)
     }
 
     /// Changes what Redfish may set; the change is on disk when this returns.
@@ -84,7 +87,7 @@ impl Machine {
     /// Powers on; nothing happens when it is on.
     pub async fn power_on(self: &Arc<Self>) -> Result<()> {
         let mut state = self.state.lock().await;
-        if state.process.is_some_and(alive) {
+        if state.process.is_some_and(alive) || (self.spec.power_only && state.wanted_on) {
             return Ok(());
         }
         self.start(&mut state).await
@@ -102,6 +105,9 @@ impl Machine {
 
     /// Presses the power button: a guest that listens shuts down, one that does not goes on running.
     pub async fn press_button(&self) -> Result<()> {
+        if self.spec.power_only {
+            return self.power_off().await;
+        }
         if !self.is_on().await {
             return Ok(());
         }
@@ -117,6 +123,9 @@ impl Machine {
 
     /// Inserts a virtual CD: the BMC fetches the image itself, as it does in reality, and refuses what it cannot fetch.
     pub async fn insert(&self, url: &str) -> Result<()> {
+        if self.spec.power_only {
+            return self.change(|state| state.media = Some(url.to_owned())).await;
+        }
         let part = self.files.cd().with_extension("part");
         fetch(url, &part).await?;
         let mut state = self.state.lock().await;
@@ -145,6 +154,9 @@ impl Machine {
         state.bios.extend(pending);
         state.starts += 1;
         state.wanted_on = true;
+        if self.spec.power_only {
+            return state.write(&self.files.state());
+        }
         self.connect_network().await?;
         for socket in [self.files.events(), self.files.control(), self.files.console()] {
             let _ = std::fs::remove_file(socket);

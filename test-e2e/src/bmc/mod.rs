@@ -17,6 +17,8 @@ pub mod resources;
 pub mod service;
 pub mod spec;
 mod state;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 

@@ -51,6 +51,10 @@ pub struct MachineSpec {
     pub username: String,
     /// Password of the BMC.
     pub password: String,
+    /// A machine without hardware: power and media are only remembered. For tests that never boot anything, and for
+    /// hosts without the right to make network devices.
+    #[serde(default)]
+    pub power_only: bool,
 }
 
 impl std::fmt::Debug for MachineSpec {
