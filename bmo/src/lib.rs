@@ -9,11 +9,12 @@
 //!                                                         '--------- ironic::Poll (picture of nodes) <--'
 //! ```
 //!
-//! [`run`] starts it; [`checks`] are its webhooks; [`config`] is how it is set up; [`node`] maps a host to its Ironic
+//! [`run`] starts it; [`hooks`] are its webhooks; [`config`] is how it is set up; [`node`] maps a host to its Ironic
 //! node and [`calls`] are the requests.
 
 pub mod calls;
 pub mod config;
+pub mod hooks;
 pub mod host;
 pub mod node;
 
@@ -32,6 +33,7 @@ use kit::wakes::{Bell, Registration};
 use kit::worker;
 
 pub use config::{Config, ConfigError};
+pub use hooks::hooks;
 use host::Hosts;
 use host::gather::Sources;
 

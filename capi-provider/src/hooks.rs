@@ -6,23 +6,8 @@ use api::infra::v1beta2::{
 };
 use api::infra::{convert, validate};
 use api::webhooks::{self, Action, Component};
-use kit::webhook::{Check, Hooks, Verdict};
+use kit::webhook::{Check, Hooks, Rules, Verdict};
 use serde_json::Value;
-
-/// The rules of a kind, as functions.
-struct Rules<T> {
-    create: fn(&T) -> Verdict,
-    update: fn(&T, &T) -> Verdict,
-}
-
-impl<T: 'static> Check<T> for Rules<T> {
-    fn create(&self, new: &T) -> Verdict {
-        (self.create)(new)
-    }
-    fn update(&self, old: &T, new: &T) -> Verdict {
-        (self.update)(old, new)
-    }
-}
 
 /// All webhooks of the provider.
 pub fn hooks() -> Hooks {

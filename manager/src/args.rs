@@ -29,27 +29,12 @@ pub(crate) enum Command {
 pub(crate) struct Settings {
     #[command(flatten)]
     pub(crate) common: Common,
-    #[command(flatten)]
-    pub(crate) provider: Provider,
+    #[command(flatten, next_help_heading = "Cluster API provider")]
+    pub(crate) provider: capi_provider::Options,
     #[command(flatten)]
     pub(crate) operator: Operator,
     #[command(flatten)]
     pub(crate) ignored: Ignored,
-}
-
-/// Flags of the Cluster API provider.
-#[derive(Debug, Flags)]
-#[command(next_help_heading = "Cluster API provider")]
-pub(crate) struct Provider {
-    /// Name address claims after the host instead of the data object, so that pre-allocations follow the host.
-    #[arg(long, num_args = 0..=1, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
-    pub(crate) enable_bmh_name_based_preallocation: bool,
-    /// Release hosts without powering them off when their cleaning is disabled.
-    #[arg(long, env = "CAPM3_FAST_TRACK", default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
-    pub(crate) fast_track: bool,
-    /// Machines handled at once.
-    #[arg(long, default_value_t = 10)]
-    pub(crate) metal3machine_concurrency: usize,
 }
 
 /// Flags of the bare metal operator; where Ironic is, the environment tells (IRONIC_ENDPOINT and others).

@@ -46,7 +46,9 @@ impl Family {
     /// Its admission and conversion webhooks.
     pub(crate) fn hooks(self) -> Hooks {
         match self {
-            Self::CapiProvider | Self::Ipam | Self::Bmo => Hooks::new(),
+            Self::CapiProvider => capi_provider::hooks(),
+            Self::Ipam => Hooks::new(),
+            Self::Bmo => bmo::hooks(),
         }
     }
 
@@ -54,7 +56,11 @@ impl Family {
     pub(crate) fn start(self, context: Context, settings: &Settings) -> Result<Running> {
         let resync = settings.common.resync();
         match self {
-            Self::CapiProvider | Self::Ipam => Ok(Box::pin(async move {
+            Self::CapiProvider => {
+                let options = capi_provider::Options { resync, ..settings.provider.clone() };
+                Ok(Box::pin(async move { Ok(capi_provider::run(context, options).await?) }))
+            }
+            Self::Ipam => Ok(Box::pin(async move {
                 context.shutdown.cancelled().await;
                 Ok(())
             })),

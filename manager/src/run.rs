@@ -87,11 +87,8 @@ fn listen(tasks: &mut JoinSet<Result<&'static str>>, context: &Context, common: 
             Ok("the webhook server")
         });
     }
-    let pages = Pages {
-        metrics: context.metrics.clone(),
-        plans: context.plans.clone(),
-        health: context.health.clone(),
-    };
+    let pages =
+        Pages { metrics: context.metrics.clone(), plans: context.plans.clone(), health: context.health.clone() };
     let servers = [
         (common.health_addr.0, serve::health_router(context.health.clone()), "health"),
         (common.diagnostics_address.0, serve::diagnostics_router(pages), "diagnostics"),
@@ -120,7 +117,8 @@ fn leadership(
     let namespace = Some(common.leader_election_namespace.as_str()).filter(|n| !n.is_empty()).unwrap_or("default");
     let host = std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).unwrap_or_else(|_| "metal3".to_owned());
     let me = format!("{host}_{}", uuid::Uuid::new_v4());
-    let election = Election::new(io.clone(), Key::new(namespace, family.lease()), me).with_timing(common.lease_timing());
+    let election =
+        Election::new(io.clone(), Key::new(namespace, family.lease()), me).with_timing(common.lease_timing());
     let (leadership, task) = election.start(stop.clone());
     tasks.spawn(async move {
         if task.await? {

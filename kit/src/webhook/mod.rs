@@ -82,6 +82,24 @@ pub trait Check<T>: Send + Sync + 'static {
     }
 }
 
+/// The rules of a kind, as plain functions.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules<T> {
+    /// A new object.
+    pub create: fn(&T) -> Verdict,
+    /// A change: old and new.
+    pub update: fn(&T, &T) -> Verdict,
+}
+
+impl<T: 'static> Check<T> for Rules<T> {
+    fn create(&self, new: &T) -> Verdict {
+        (self.create)(new)
+    }
+    fn update(&self, old: &T, new: &T) -> Verdict {
+        (self.update)(old, new)
+    }
+}
+
 /// Converts an object to the API version wanted (`group/version`); the error is shown to the user.
 pub type Convert = fn(Value, &str) -> Result<Value, String>;
 
