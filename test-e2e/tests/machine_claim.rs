@@ -190,7 +190,8 @@ impl Story {
 
     /// The kubelet's part: a Node with the host's label and without provider ID.
     async fn joins(&self, workload: &Client, host: &str, control_plane: bool) -> Result<()> {
-        workload::post_node(workload, host, None, control_plane).await?;
+        let labels = if control_plane { &[workload::CONTROL_PLANE][..] } else { &[] };
+        workload::post_node(workload, host, None, labels).await?;
         let uid = self.hosts().get(host).await?.metadata.uid;
         let labels = Patch::Merge(json!({"metadata": {"labels": {label::NODE_HOST_UID: uid}}}));
         let nodes: Api<Node> = Api::all(workload.clone());
