@@ -32,6 +32,8 @@ pub use spec::{Fleet, MachineSpec};
 /// Machines that run when the service stops keep running; the next start adopts them. To switch everything off, use
 /// [`machine::Machine::power_off`] or `down` of the bench.
 pub async fn serve(fleet: &Path) -> Result<()> {
+    // Images are fetched by a client that wants to know its cryptography even for plain HTTP.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let fleet = Fleet::read(fleet)?;
     let listener = TcpListener::bind(fleet.listen)
         .await
