@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::infra::v1beta2::Metal3Cluster;
 use api::metal3::BareMetalHost;
-use api::names::annotation;
+use api::names::{annotation, label};
 use kit::owners;
 use kit::pass::{Controller, Done, Fault, Found, Key, Next, Plan, Record, Why};
+use kit::store::Store;
 use kit::wakes::Registration;
 
 use crate::machine::consumer::Consumer;
@@ -15,6 +17,8 @@ use crate::machine::gather::Sources;
 use crate::machine::life::Call;
 use crate::remote::{NodeSeen, NodeWrite};
 
+/// Index of hosts by the Cluster of their label (`namespace/name`).
+const BY_CLUSTER: &str = "host-cluster";
 /// How often a Node is compared with its host.
 const PERIOD: Duration = Duration::from_mins(1);
 
@@ -39,14 +43,20 @@ pub struct View {
 }
 
 impl LabelSync {
-    /// What wakes the controller: the hosts themselves.
+    /// What wakes the controller: the hosts themselves, and the annotation of their cluster.
     pub fn wakes(&self) -> Registration {
+        let hosts = self.sources.hosts.clone().index(BY_CLUSTER, |host: &BareMetalHost| {
+            let namespace = host.metadata.namespace.as_deref().unwrap_or_default();
+            let cluster = host.metadata.labels.as_ref().and_then(|labels| labels.get(label::CLUSTER_NAME));
+            cluster.map(|cluster| format!("{namespace}/{cluster}")).into_iter().collect()
+        });
+        let of_cluster = hosts.clone();
         Registration::new()
-            .own(&self.sources.hosts)
+            .own(&hosts)
+            .watch(&self.sources.infras, move |old, new| hosts_of(&of_cluster, old, new))
             .needs(&self.sources.machines)
             .needs(&self.sources.owners)
             .needs(&self.sources.clusters)
-            .needs(&self.sources.infras)
     }
 
     /// The names on the way from a host to its Node; `None` where the way ends.
@@ -96,6 +106,17 @@ impl Controller for LabelSync {
     fn record(&self, _: &View, plan: Plan<Call>, done: &Done<()>) -> Record {
         Record::of(plan, done)
     }
+}
+
+/// The hosts of a Metal3Cluster whose annotation changed.
+fn hosts_of(hosts: &Store<BareMetalHost>, old: Option<&Metal3Cluster>, new: Option<&Metal3Cluster>) -> Vec<Key> {
+    let listed =
+        |infra: &Metal3Cluster| infra.metadata.annotations.as_ref()?.get(annotation::LABEL_SYNC_PREFIXES).cloned();
+    let Some(infra) = new.filter(|new| old.and_then(listed) != listed(new)) else { return Vec::new() };
+    let owner = owners::owner_of_kind(&infra.metadata, api::capi::GROUP, "Cluster");
+    let namespace = infra.metadata.namespace.as_deref().unwrap_or_default();
+    let found = owner.map(|owner| hosts.by(BY_CLUSTER, &format!("{namespace}/{}", owner.name)));
+    found.unwrap_or_default().iter().map(|host| Key::of(&**host)).collect()
 }
 
 fn decide(view: &View) -> Plan<Call> {

@@ -40,7 +40,7 @@ pub async fn run(context: Context, options: Options) -> Result<(), tokio::task::
 
 /// Starts the controllers.
 fn start(context: &Context, options: &Options) -> Vec<JoinHandle<()>> {
-    let remotes = remote::Remotes::new(context.io.clone());
+    let remotes = remote::Remotes::new(context.io.clone(), context.shutdown.clone());
     let settings = Settings { fast_track: options.fast_track, strict_failure_domains: options.strict_failure_domains };
     let sources = machine::gather::Sources::new(context, remotes.clone(), settings);
     let with =

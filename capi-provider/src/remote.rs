@@ -4,21 +4,27 @@
 //! is left alone for a growing time, and until then its last fault is answered at once. One Node list per cluster
 //! serves all of its machines for a few seconds.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+mod kubeconfig;
+mod watch;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{Node, Secret};
+use k8s_openapi::api::core::v1::Node;
 use kit::client::{Io, Limits};
 use kit::pass::{Class, Fault, Key, Target, Write};
-use kube::config::{AuthInfo, Cluster as KubeconfigCluster, KubeConfigOptions, Kubeconfig};
+use kit::wakes::Bell;
+use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::json;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use self::kubeconfig::kubeconfig;
+pub use self::kubeconfig::{KUBECONFIG_KEY, KubeconfigError};
 
 /// Suffix of the Secret that holds a workload cluster's kubeconfig; Cluster API makes it.
 pub const KUBECONFIG_SUFFIX: &str = "-kubeconfig";
-/// Data key of the kubeconfig in that Secret.
-pub const KUBECONFIG_KEY: &str = "value";
 
 /// How long a Node list may serve passes.
 const FRESH: Duration = Duration::from_secs(5);
@@ -88,41 +94,6 @@ impl NodeWrite {
     }
 }
 
-/// Why a kubeconfig cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum KubeconfigError {
-    /// There is no Secret yet.
-    #[error("secret {0} does not exist yet; Cluster API makes it with the control plane")]
-    NoSecret(String),
-    /// The Secret has no kubeconfig.
-    #[error("secret {0} has no data key \"value\" with a kubeconfig")]
-    NoValue(String),
-    /// It is not a kubeconfig.
-    #[error("secret {0} does not hold a kubeconfig that can be read")]
-    NotAKubeconfig(String),
-    /// It would run a program or read a file of the controller's own container.
-    #[error(
-        "secret {secret} uses {field}, which would run a program or read a file here; put certificates, keys and tokens into the kubeconfig itself"
-    )]
-    ReachesOut {
-        /// The Secret.
-        secret: String,
-        /// The field.
-        field: &'static str,
-    },
-}
-
-impl KubeconfigError {
-    fn fault(&self) -> Fault {
-        let (class, reason) = match self {
-            Self::NoSecret(_) => (Class::Backoff, "KubeconfigMissing"),
-            Self::NoValue(_) | Self::NotAKubeconfig(_) => (Class::User, "KubeconfigInvalid"),
-            Self::ReachesOut { .. } => (Class::User, "KubeconfigRefused"),
-        };
-        Fault::new(class, reason, self.to_string())
-    }
-}
-
 /// What is known of one workload cluster.
 #[derive(Default)]
 struct Slot {
@@ -133,11 +104,26 @@ struct Slot {
     asleep: Option<(Instant, Fault)>,
 }
 
+/// Who waits for Nodes of a cluster.
+#[derive(Debug, Default)]
+struct Waiting {
+    keys: BTreeSet<Key>,
+    /// When somebody last asked.
+    asked: Option<Instant>,
+    /// Whether a watch of the cluster's Nodes runs.
+    watched: bool,
+    /// Whether a Node changed since the last list.
+    changed: bool,
+}
+
 /// The workload clusters. Cheap to clone; all clones share the connections.
 #[derive(Clone)]
 pub struct Remotes {
     management: Io,
     slots: Arc<Mutex<BTreeMap<Key, Arc<tokio::sync::Mutex<Slot>>>>>,
+    waiting: Arc<Mutex<BTreeMap<Key, Waiting>>>,
+    bell: Bell,
+    stop: CancellationToken,
 }
 
 impl std::fmt::Debug for Remotes {
@@ -148,8 +134,27 @@ impl std::fmt::Debug for Remotes {
 
 impl Remotes {
     /// Workload clusters whose Secrets are in the management cluster.
-    pub fn new(management: Io) -> Self {
-        Self { management, slots: Arc::default() }
+    pub fn new(management: Io, stop: CancellationToken) -> Self {
+        Self { management, slots: Arc::default(), waiting: Arc::default(), bell: Bell::new(), stop }
+    }
+
+    /// Wakes the Metal3Machines that asked for Nodes, when those change.
+    pub fn bell(&self) -> &Bell {
+        &self.bell
+    }
+
+    /// As [`Remotes::nodes`], for a machine that waits for its Node: it is woken by the next change of any Node.
+    pub async fn nodes_for(&self, cluster: &Key, machine: &Key) -> Result<Arc<[NodeSeen]>, Fault> {
+        // Registered before the list, so that no change falls between the two.
+        {
+            let mut all = self.waiting();
+            let waiting = all.entry(cluster.clone()).or_default();
+            waiting.keys.insert(machine.clone());
+            waiting.asked = Some(Instant::now());
+        }
+        let nodes = self.nodes(cluster).await?;
+        self.watch(cluster).await;
+        Ok(nodes)
     }
 
     /// The Nodes of a cluster, at most a few seconds old.
@@ -157,6 +162,9 @@ impl Remotes {
         let slot = self.slot(cluster);
         let mut slot = slot.lock().await;
         let now = Instant::now();
+        if self.waiting().get_mut(cluster).is_some_and(|waiting| std::mem::take(&mut waiting.changed)) {
+            slot.nodes = None;
+        }
         if let Some((seen, nodes)) = &slot.nodes
             && now.duration_since(*seen) < FRESH
         {
@@ -186,6 +194,11 @@ impl Remotes {
     /// Drops the connection of a cluster that is gone.
     pub fn forget(&self, cluster: &Key) {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner).remove(cluster);
+        self.waiting().remove(cluster);
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, BTreeMap<Key, Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn slot(&self, cluster: &Key) -> Arc<tokio::sync::Mutex<Slot>> {
@@ -251,41 +264,6 @@ async fn connect(kubeconfig: Kubeconfig) -> Result<Io, kit::client::ConnectError
     config.default_retry = false;
     config.connect_timeout = Some(CONNECT);
     Ok(Io::new(kube::Client::try_from(config)?).with_limits(LIMITS))
-}
-
-/// The kubeconfig of a Secret, if it keeps to itself. Tenants may write such Secrets: a kubeconfig that runs a
-/// program or names a file would act with this controller's rights.
-fn kubeconfig(name: &str, secret: &Secret) -> Result<Kubeconfig, KubeconfigError> {
-    let bytes = secret.data.as_ref().and_then(|data| data.get(KUBECONFIG_KEY));
-    let bytes = bytes.ok_or_else(|| KubeconfigError::NoValue(name.to_owned()))?;
-    let unreadable = || KubeconfigError::NotAKubeconfig(name.to_owned());
-    let text = std::str::from_utf8(&bytes.0).map_err(|_| unreadable())?;
-    let parsed = Kubeconfig::from_yaml(text).map_err(|_| unreadable())?;
-    let users = parsed.auth_infos.iter().filter_map(|user| user.auth_info.as_ref()).find_map(user_reaches_out);
-    let clusters = parsed.clusters.iter().filter_map(|cluster| cluster.cluster.as_ref()).find_map(cluster_reaches_out);
-    match users.or(clusters) {
-        Some(field) => Err(KubeconfigError::ReachesOut { secret: name.to_owned(), field }),
-        None => Ok(parsed),
-    }
-}
-
-fn user_reaches_out(user: &AuthInfo) -> Option<&'static str> {
-    let fields = [
-        (user.exec.is_some(), "exec"),
-        (user.auth_provider.is_some(), "auth-provider"),
-        (user.token_file.is_some(), "tokenFile"),
-        (user.client_certificate.is_some(), "client-certificate"),
-        (user.client_key.is_some(), "client-key"),
-    ];
-    fields.into_iter().find_map(|(used, field)| used.then_some(field))
-}
-
-fn cluster_reaches_out(cluster: &KubeconfigCluster) -> Option<&'static str> {
-    let fields = [
-        (cluster.certificate_authority.is_some(), "certificate-authority"),
-        (cluster.proxy_url.is_some(), "proxy-url"),
-    ];
-    fields.into_iter().find_map(|(used, field)| used.then_some(field))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use api::capi::{Cluster, Machine, MachineDeployment};
-use api::infra::v1beta2::Metal3Machine;
+use api::infra::v1beta2::{Metal3Cluster, Metal3Machine, Metal3MachineTemplate};
 use api::metal3::{BareMetalHost, ProvisioningState};
 use api::names::{annotation, label};
 use k8s_openapi::api::core::v1::{Node, Secret};
@@ -66,6 +66,13 @@ async fn a_machine_takes_a_host_joins_as_a_node_and_gives_the_host_back() {
     story.joins(&nodes, &other, false).await.unwrap();
     story.running(&second).await.unwrap();
     phases.done("worker machine runs");
+
+    story.cleaning_mode(&second, &other).await.unwrap();
+    phases.done("the template's cleaning mode reached machines and hosts");
+    story.label_sync(&nodes, &other).await.unwrap();
+    phases.done("a host's label reached its Node and went again");
+    story.pause(&second, &other).await.unwrap();
+    phases.done("paused and resumed");
 
     story.no_host_left().await.unwrap();
     phases.done("a machine without a host says why");
@@ -190,12 +197,12 @@ impl Story {
 
     /// The kubelet's part: a Node with the host's label and without provider ID.
     async fn joins(&self, workload: &Client, host: &str, control_plane: bool) -> Result<()> {
-        let labels = if control_plane { &[workload::CONTROL_PLANE][..] } else { &[] };
-        workload::post_node(workload, host, None, labels).await?;
-        let uid = self.hosts().get(host).await?.metadata.uid;
-        let labels = Patch::Merge(json!({"metadata": {"labels": {label::NODE_HOST_UID: uid}}}));
-        let nodes: Api<Node> = Api::all(workload.clone());
-        nodes.patch(host, &PatchParams::default(), &labels).await?;
+        let uid = self.hosts().get(host).await?.metadata.uid.unwrap_or_default();
+        let mut labels = vec![(label::NODE_HOST_UID, uid.as_str())];
+        if control_plane {
+            labels.push(workload::CONTROL_PLANE);
+        }
+        workload::post_node(workload, host, None, &labels).await?;
         Ok(())
     }
 
@@ -227,6 +234,79 @@ impl Story {
         let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));
         deployments.patch("one", &PatchParams::default(), &patch).await?;
         Ok(())
+    }
+
+    async fn patch<K>(&self, name: &str, patch: Value) -> Result<()>
+    where
+        K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + std::fmt::Debug
+            + serde::de::DeserializeOwned,
+    {
+        let api: Api<K> = Api::namespaced(self.client.clone(), &self.namespace);
+        api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+        Ok(())
+    }
+
+    /// A change of the template's cleaning mode reaches what was cloned from it.
+    async fn cleaning_mode(&self, name: &str, host: &str) -> Result<()> {
+        let mode = json!({"spec": {"template": {"spec": {"automatedCleaningMode": "disabled"}}}});
+        self.patch::<Metal3MachineTemplate>("one", mode).await?;
+        until("the host's cleaning mode", LIMIT, async || {
+            let machine = self.machine(name).await?.spec.automated_cleaning_mode;
+            let found = self.hosts().get(host).await?.spec.automated_cleaning_mode;
+            ensure!(machine.is_some_and(|mode| mode.as_str() == "disabled"));
+            Ok(found.is_some_and(|mode| mode.as_str() == "disabled").then_some(()))
+        })
+        .await
+    }
+
+    /// Labels of the host under a prefix of the cluster are on the Node, and only those.
+    async fn label_sync(&self, workload: &Client, host: &str) -> Result<()> {
+        let prefixes = json!({"metadata": {"annotations": {annotation::LABEL_SYNC_PREFIXES: "rack.example.com"}}});
+        self.patch::<Metal3Cluster>("one", prefixes).await?;
+        let labels =
+            |value: Value| json!({"metadata": {"labels": {"rack.example.com/row": value, "other/label": "x"}}});
+        let nodes: Api<Node> = Api::all(workload.clone());
+        for value in [json!("7"), Value::Null] {
+            self.patch::<BareMetalHost>(host, labels(value.clone())).await?;
+            until(&format!("the Node's label being {value}"), LIMIT, async || {
+                let labels = nodes.get(host).await?.metadata.labels.unwrap_or_default();
+                ensure!(!labels.contains_key("other/label"), "a label without prefix was copied");
+                Ok((labels.get("rack.example.com/row").map(String::as_str) == value.as_str()).then_some(()))
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// A paused Cluster: its host can be moved, and nobody cries; resumed, everything is as before.
+    async fn pause(&self, name: &str, host: &str) -> Result<()> {
+        let paused = |value: bool| json!({"spec": {"paused": value}});
+        self.patch::<Cluster>("one", paused(true)).await?;
+        until("the host being ready to move", LIMIT, async || {
+            let all = self.hosts().get(host).await?.metadata.annotations.unwrap_or_default();
+            let by = all.get(annotation::HOST_PAUSED).context("not paused")?;
+            ensure!(by == annotation::HOST_PAUSED_BY_CAPM3);
+            let saved: Value = serde_json::from_str(all.get(annotation::HOST_STATUS).context("no status saved")?)?;
+            ensure!(saved["provisioning"]["state"] == "provisioned" && saved.get("hardware").is_none(), "{saved}");
+            Ok((!all.contains_key(annotation::CLUSTERCTL_BLOCK_MOVE)).then_some(()))
+        })
+        .await?;
+        until("the machine being called paused", LIMIT, async || {
+            let conditions = self.machine(name).await?.status.unwrap_or_default().conditions;
+            let is =
+                |kind: &str| conditions.iter().any(|condition| condition.type_ == kind && condition.status == "True");
+            Ok((is("Paused") && is("AssociateBareMetalHost") && is("Ready")).then_some(()))
+        })
+        .await?;
+        self.patch::<Cluster>("one", paused(false)).await?;
+        until("the host being resumed", LIMIT, async || {
+            let all = self.hosts().get(host).await?.metadata.annotations.unwrap_or_default();
+            let resumed = !all.contains_key(annotation::HOST_PAUSED);
+            Ok((resumed && all.contains_key(annotation::CLUSTERCTL_BLOCK_MOVE)).then_some(()))
+        })
+        .await
     }
 
     /// One machine more than hosts: its condition counts the hosts by reason.

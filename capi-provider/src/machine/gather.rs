@@ -142,7 +142,7 @@ impl Sources {
         if asks_for_nodes(view, &host)
             && let Some(cluster) = view.cluster_key()
         {
-            view.nodes = match self.remotes.nodes(&cluster).await {
+            view.nodes = match self.remotes.nodes_for(&cluster, &Key::of(&*view.machine)).await {
                 Ok(nodes) => Nodes::Seen(nodes),
                 Err(fault) => Nodes::Unknown(fault),
             };

@@ -26,6 +26,7 @@ pub fn wakes(sources: &Sources) -> Registration {
     let of_infra = by_cluster.clone();
     Registration::new()
         .own(&machines)
+        .bell(sources.remotes.bell())
         .owns::<Metal3Machine, Metal3DataClaim>(&sources.claims)
         .owns::<Metal3Machine, Metal3Data>(&sources.datas)
         .needs(&sources.templates)
