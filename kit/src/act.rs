@@ -95,12 +95,12 @@ pub async fn chains(
     context: &Context,
     controller: &'static str,
     key: &Key,
-    chains: &[Vec<Write>],
+    chains: Vec<Vec<Write>>,
     at_once: usize,
 ) -> Vec<ChainDone> {
     let effects = &Effects { context, controller, key };
     let running = futures::stream::iter(chains).map(|writes| async move {
-        let (written, failed, _) = effects.chain(writes).await;
+        let (written, failed, _) = effects.chain(&writes).await;
         ChainDone { written, failed }
     });
     running.buffered(at_once.max(1)).collect().await

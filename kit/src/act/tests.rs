@@ -225,7 +225,7 @@ async fn a_broken_chain_stops_itself_and_no_other() {
     }
     let chain = |name: &str| vec![patch(&object(name), "1"), patch(&object(name), "2")];
     let context = context(&fake);
-    let done = chains(&context, "toy", &Key::new("ns", "k"), &[chain("a"), chain("b"), chain("c")], 2).await;
+    let done = chains(&context, "toy", &Key::new("ns", "k"), vec![chain("a"), chain("b"), chain("c")], 2).await;
     let seen: Vec<_> = done.iter().map(|d| (d.written.len(), d.failed.as_ref().map(|f| f.reason))).collect();
     assert_eq!(seen, [(2, None), (0, Some(fault::NOT_FOUND)), (2, None)]);
     assert_eq!(fake.get(&path("c")).unwrap()["data"]["x"], "2");

@@ -1,0 +1,96 @@
+//! The controller of pools: one pass per pool serves all its claims and writes the pool's status once.
+
+use kit::act;
+use kit::key::Key;
+use kit::pass::{Controller, Done, Fault, Found, Plan, Record};
+use kit::runtime::Context;
+
+use crate::decide::{self, Deed, Round};
+use crate::metrics::Families;
+use crate::record::{self, RoundDone};
+use crate::view::{PoolView, Stores};
+
+/// Claims served at once inside a pass. Each has its own connection to the API server.
+const AT_ONCE: usize = 16;
+
+/// Gives addresses to claims.
+#[derive(Debug)]
+pub struct Pools {
+    context: Context,
+    stores: Stores,
+    metrics: Families,
+}
+
+impl Pools {
+    /// The controller with its caches.
+    pub fn new(context: Context, stores: Stores) -> Self {
+        let metrics = Families::register(&context.metrics);
+        Self { context, stores, metrics }
+    }
+
+    fn measure(&self, key: &Key, found: &Found<PoolView>) {
+        match found {
+            Found::View(view) => {
+                if let Some(pool) = &view.pool {
+                    let live = |seen: &&crate::view::ClaimSeen| !seen.claim.is_deleting() && !seen.claim.was_served();
+                    let unserved = view.claims.iter().filter(live).count();
+                    self.metrics.seen(key, decide::space(view, pool).usage(), unserved);
+                }
+            }
+            Found::Missing => self.metrics.forget(key),
+            Found::Stale | Found::Later(_) => {}
+        }
+    }
+
+    fn count(&self, view: &PoolView, round: &Round, faults: &[Option<Fault>]) {
+        for (chain, _) in round.chains.iter().zip(faults).filter(|(_, fault)| fault.is_none()) {
+            match chain.deed {
+                Deed::Grant(_) => {
+                    let claim = view.claims.iter().find(|seen| seen.claim.id() == chain.claim);
+                    let made = claim.and_then(|seen| seen.claim.meta().creation_timestamp.as_ref());
+                    if let Some(made) = made {
+                        self.metrics.granted(jiff::Timestamp::now().duration_since(made.0).as_secs_f64());
+                    }
+                }
+                Deed::Refuse(_) => self.metrics.refused(),
+                Deed::Release(_) => {}
+            }
+        }
+    }
+}
+
+impl Controller for Pools {
+    type View = PoolView;
+    type Call = Round;
+    type Answer = RoundDone;
+
+    fn name(&self) -> &'static str {
+        "ippool"
+    }
+
+    async fn gather(&self, key: &Key) -> Found<PoolView> {
+        let found = self.stores.gather(&self.context, key).await;
+        self.measure(key, &found);
+        found
+    }
+
+    fn decide(&self, view: &PoolView) -> Plan<Round> {
+        decide::decide(view)
+    }
+
+    /// All chains of the round, several at a time. Its only effects are Kubernetes writes with their preconditions,
+    /// so doing it again after a crash finds what was done and goes on behind it.
+    async fn call(&self, view: &PoolView, round: &Round) -> Result<RoundDone, Fault> {
+        let chains = round.chains.iter().map(|chain| chain.writes.clone()).collect();
+        let done = act::chains(&self.context, self.name(), &view.key, chains, AT_ONCE).await;
+        let faults: Vec<Option<Fault>> = done.into_iter().map(|done| done.failed).collect();
+        let told = record::failures(view, round, &faults);
+        act::chains(&self.context, self.name(), &view.key, told, AT_ONCE).await;
+        self.count(view, round, &faults);
+        Ok(RoundDone { faults })
+    }
+
+    fn record(&self, view: &PoolView, plan: Plan<Round>, done: &Done<RoundDone>) -> Record {
+        record::record(view, &plan, done)
+    }
+}

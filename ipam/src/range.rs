@@ -1,0 +1,66 @@
+//! [`Taken`]: a set of numbers kept as runs, so that the first free number is found in O(log n) with any pattern of
+//! holes, and an IPv6 subnet costs no more than an IPv4 one.
+
+use std::collections::BTreeMap;
+
+/// Taken numbers as runs, each from its first to its last number; runs neither overlap nor touch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Taken {
+    runs: BTreeMap<u128, u128>,
+}
+
+impl Taken {
+    /// Whether a number is taken.
+    pub fn contains(&self, number: u128) -> bool {
+        self.run_of(number).is_some()
+    }
+
+    /// Takes a number; answers whether it was free.
+    pub fn insert(&mut self, number: u128) -> bool {
+        if self.contains(number) {
+            return false;
+        }
+        let before = number.checked_sub(1).and_then(|n| self.run_of(n));
+        let after = number.checked_add(1).and_then(|n| self.runs.remove(&n));
+        let first = before.map_or(number, |(first, _)| first);
+        self.runs.insert(first, after.unwrap_or(number));
+        true
+    }
+
+    /// Frees a number; answers whether it was taken.
+    pub fn remove(&mut self, number: u128) -> bool {
+        let Some((first, last)) = self.run_of(number) else { return false };
+        self.runs.remove(&first);
+        if first < number {
+            self.runs.insert(first, number - 1);
+        }
+        if number < last {
+            self.runs.insert(number + 1, last);
+        }
+        true
+    }
+
+    /// The first free number between two, both included.
+    pub fn first_free(&self, from: u128, to: u128) -> Option<u128> {
+        let free = match self.run_of(from) {
+            None => from,
+            // The number behind a run is free, because runs do not touch.
+            Some((_, last)) => last.checked_add(1)?,
+        };
+        (free <= to).then_some(free)
+    }
+
+    /// The first free number from `start` on, going around from the end of the interval to its begin.
+    pub fn next_free(&self, start: u128, first: u128, last: u128) -> Option<u128> {
+        let around = || start.checked_sub(1).filter(|end| *end >= first).and_then(|end| self.first_free(first, end));
+        self.first_free(start, last).or_else(around)
+    }
+
+    fn run_of(&self, number: u128) -> Option<(u128, u128)> {
+        let (first, last) = self.runs.range(..=number).next_back()?;
+        (*last >= number).then_some((*first, *last))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,58 @@
+//! Against a set of single numbers, and at the ends of the number line.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::*;
+
+proptest! {
+    #[test]
+    fn it_answers_as_a_set_of_single_numbers_does(ops in proptest::collection::vec((any::<bool>(), 0..40_u128), 0..200)) {
+        let (mut taken, mut model) = (Taken::default(), BTreeSet::new());
+        for (add, number) in ops {
+            if add {
+                prop_assert_eq!(taken.insert(number), model.insert(number));
+            } else {
+                prop_assert_eq!(taken.remove(number), model.remove(&number));
+            }
+            for from in 0..40 {
+                prop_assert_eq!(taken.contains(from), model.contains(&from));
+                let naive = (from..=30).find(|n| !model.contains(n));
+                prop_assert_eq!(taken.first_free(from, 30), naive, "from {}", from);
+                if (5..=30).contains(&from) {
+                    let naive = (from..=30).chain(5..from).find(|n| !model.contains(n));
+                    prop_assert_eq!(taken.next_free(from, 5, 30), naive, "around from {}", from);
+                }
+            }
+            let runs: Vec<_> = taken.runs.iter().collect();
+            prop_assert!(runs.windows(2).all(|w| w[0].1 + 1 < *w[1].0), "runs touch: {:?}", runs);
+        }
+    }
+}
+
+#[test]
+fn the_ends_of_the_number_line_are_numbers_like_others() {
+    let mut taken = Taken::default();
+    assert!(taken.insert(u128::MAX) && taken.insert(0) && taken.insert(u128::MAX - 1));
+    assert_eq!(taken.first_free(u128::MAX - 1, u128::MAX), None);
+    assert_eq!(taken.next_free(u128::MAX, 0, u128::MAX), Some(1));
+    assert!(taken.remove(u128::MAX) && taken.contains(u128::MAX - 1));
+    assert_eq!(taken.first_free(0, 0), None);
+}
+
+#[test]
+fn a_million_addresses_with_holes_are_given_out_in_well_under_a_second() {
+    let mut taken = Taken::default();
+    for number in (0..1_000_000).step_by(2) {
+        taken.insert(number);
+    }
+    let begun = std::time::Instant::now();
+    for expected in (1..1_000_000).step_by(2) {
+        let free = taken.first_free(0, u128::MAX).unwrap();
+        assert_eq!(free, expected);
+        taken.insert(free);
+    }
+    // The debug build on a busy machine is far slower than a release; quadratic work would take hours.
+    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+}

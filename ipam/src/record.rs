@@ -1,0 +1,201 @@
+//! What the outcome of a round means for the pool's status, for events and for the next look.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use api::ipam::{IPPool, IPPoolStatus};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kit::conditions::{self, Condition};
+use kit::diff;
+use kit::key::Target;
+use kit::owners;
+use kit::pass::{Class, Done, Fault, Next, Note, Plan, Record, Why, Write};
+
+use crate::decide::{Chain, Deed, Round, paused, space};
+use crate::kinds::{ClaimId, Flavor};
+use crate::space::{Holder, Usage};
+use crate::view::PoolView;
+
+/// The pool's status is written at most this often while claims stream in; it is a copy of what the address objects
+/// say, so nothing depends on it.
+pub const STATUS_PAUSE: Duration = Duration::from_secs(1);
+
+/// What became of each chain of a round, in its order.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RoundDone {
+    /// The fault of each chain, `None` when it went through.
+    pub faults: Vec<Option<Fault>>,
+}
+
+/// What to record.
+pub fn record(view: &PoolView, plan: &Plan<Round>, done: &Done<RoundDone>) -> Record {
+    let next = plan.next.clone();
+    let outcome = Outcome::of(plan, done);
+    let notes = outcome.notes(view);
+    let fault = done.failed.clone().or_else(|| outcome.fault(done));
+    let mut record = Record { status: None, notes, next, fault };
+    let Some(pool) = view.pool.as_deref() else { return record };
+    if record.next == Next::Gone || paused(view, pool).is_some() {
+        return record;
+    }
+    let after = status_after(view, pool, &outcome);
+    let Some(write) = diff::status(pool, &after) else { return record };
+    if let Some(left) = too_soon(pool, &after, view.now) {
+        // Only one wake is kept; a wait for a change needs none.
+        if record.next == Next::Rest || matches!(record.next, Next::Changed(_)) {
+            let why = record.next.why().cloned();
+            let why = why.unwrap_or_else(|| Why::new("StatusPending", "the pool's status follows in a moment"));
+            record.next = Next::After(left, why);
+        }
+        return record;
+    }
+    record.notes.extend(turned(pool, &after));
+    record.with_status(Some(write))
+}
+
+/// The chains of a round with their faults.
+struct Outcome<'a> {
+    chains: Vec<(&'a Chain, Option<&'a Fault>)>,
+}
+
+impl<'a> Outcome<'a> {
+    fn of(plan: &'a Plan<Round>, done: &'a Done<RoundDone>) -> Self {
+        let faults = match &done.answer {
+            Some(Ok(answer)) => answer.faults.as_slice(),
+            Some(Err(_)) | None => &[],
+        };
+        let chains = plan.call.iter().flat_map(|round| &round.chains);
+        Self { chains: chains.zip(faults).map(|(chain, fault)| (chain, fault.as_ref())).collect() }
+    }
+
+    fn done(&self) -> impl Iterator<Item = &'a Chain> {
+        self.chains.iter().filter(|(_, fault)| fault.is_none()).map(|(chain, _)| *chain)
+    }
+
+    /// The fault the queue backs off for: a real one before a lost race.
+    fn fault(&self, done: &Done<RoundDone>) -> Option<Fault> {
+        if let Some(Err(fault)) = &done.answer {
+            return Some(fault.clone());
+        }
+        let faults = || self.chains.iter().filter_map(|(_, fault)| *fault);
+        faults().find(|fault| fault.class != Class::Again).or_else(|| faults().next()).cloned()
+    }
+
+    /// An event for each claim that was told why it gets no address.
+    fn notes(&self, view: &PoolView) -> Vec<Note> {
+        let refused = self.done().filter_map(|chain| match &chain.deed {
+            Deed::Refuse(refusal) => Some((&chain.claim, refusal)),
+            Deed::Grant(_) | Deed::Release(_) => None,
+        });
+        let note = |(id, refusal): (&ClaimId, &crate::space::Refusal)| {
+            let seen = view.claims.iter().find(|seen| seen.claim.id() == *id)?;
+            Some(Note::warning(seen.claim.target(), "AllocationFailed", refusal.to_string()))
+        };
+        refused.filter_map(note).collect()
+    }
+}
+
+fn status_after(view: &PoolView, pool: &IPPool, outcome: &Outcome<'_>) -> IPPool {
+    let mut allocations: BTreeMap<ClaimId, String> = BTreeMap::new();
+    for seen in &view.addresses {
+        if let Some(ip) = seen.address.ip() {
+            allocations.insert(seen.address.claim(), ip.to_string());
+        }
+    }
+    let mut space = space(view, pool);
+    let mut released = false;
+    for chain in outcome.done() {
+        match &chain.deed {
+            Deed::Grant(ip) => {
+                allocations.insert(chain.claim.clone(), ip.to_string());
+                space.hold(*ip, Holder::Claim(chain.claim.clone()));
+            }
+            Deed::Release(_) => {
+                allocations.remove(&chain.claim);
+                released = true;
+            }
+            Deed::Refuse(_) => {}
+        }
+    }
+    let mut after = pool.clone();
+    let status = after.status.get_or_insert_default();
+    let indexes = by_name(allocations);
+    if status.allocations != indexes || released {
+        status.allocations = indexes;
+        status.last_updated = Some(Time(view.now));
+    } else if status.last_updated.is_none() {
+        status.last_updated.clone_from(&pool.metadata.creation_timestamp);
+    }
+    let ready = ready(pool, space.usage());
+    conditions::set(&mut status.conditions, &ready, pool.metadata.generation, view.now);
+    after
+}
+
+/// The map on the wire knows only names; of two claims of one name the IPClaim is shown.
+fn by_name(allocations: BTreeMap<ClaimId, String>) -> BTreeMap<String, String> {
+    let mut names = BTreeMap::new();
+    for (id, ip) in allocations {
+        match id.flavor {
+            Flavor::Metal3 => names.insert(id.name, ip),
+            Flavor::Capi => Some(names.entry(id.name).or_insert(ip).clone()),
+        };
+    }
+    names
+}
+
+fn ready(pool: &IPPool, usage: Usage) -> Condition {
+    let numbers = format!("{} of {} addresses are in use, {} are free", usage.used, usage.total, usage.free);
+    if owners::deleting(&pool.metadata) {
+        return Condition::no("Ready", "Deleting", format!("{numbers}; the pool ends with the last claim"));
+    }
+    if usage.free == 0 {
+        return Condition::no("Ready", "Exhausted", format!("{numbers}; add a range, or delete claims"));
+    }
+    Condition::yes("Ready", "AddressesAvailable").message(numbers)
+}
+
+/// How long the status write waits; `None` to write now. What a user waits for (Ready turning) is written at once.
+fn too_soon(pool: &IPPool, after: &IPPool, now: Timestamp) -> Option<Duration> {
+    let truth = |pool: &IPPool| {
+        let conditions = pool.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default();
+        conditions::get(&conditions, "Ready").map(|ready| (ready.status.clone(), ready.reason.clone()))
+    };
+    if truth(pool) != truth(after) {
+        return None;
+    }
+    let last: &IPPoolStatus = pool.status.as_ref()?;
+    let since = now.duration_since(last.last_updated.as_ref()?.0);
+    let left = SignedDuration::try_from(STATUS_PAUSE).ok()?.checked_sub(since)?;
+    // A clock that was set back must not hold the status for long.
+    Duration::try_from(left).ok().filter(|left| !left.is_zero()).map(|left| left.min(STATUS_PAUSE))
+}
+
+/// Events when the pool runs dry and when it recovers.
+fn turned(before: &IPPool, after: &IPPool) -> Option<Note> {
+    let reason = |pool: &IPPool| {
+        let conditions = pool.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default();
+        conditions::get(&conditions, "Ready").cloned()
+    };
+    let (old, new) = (reason(before), reason(after)?);
+    let old = old.map(|ready| ready.reason).unwrap_or_default();
+    let about = || Target::of(before);
+    match (old.as_str(), new.reason.as_str()) {
+        ("Exhausted", "AddressesAvailable") => Some(Note::normal(about(), "AddressesAvailable", new.message)),
+        (old, "Exhausted") if old != "Exhausted" => Some(Note::warning(about(), "PoolExhausted", new.message)),
+        _ => None,
+    }
+}
+
+/// The status writes for claims whose address object the API server refused.
+pub fn failures(view: &PoolView, round: &Round, faults: &[Option<Fault>]) -> Vec<Vec<Write>> {
+    let refused = round.chains.iter().zip(faults).filter_map(|(chain, fault)| {
+        let fault = fault.as_ref().filter(|fault| matches!(fault.class, Class::Bug | Class::User))?;
+        let seen = view.claims.iter().find(|seen| seen.claim.id() == chain.claim)?;
+        matches!(chain.deed, Deed::Grant(_)).then(|| seen.claim.fail(&fault.message, view.now))?
+    });
+    refused.map(|write| vec![write]).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,278 @@
+//! [`PoolView`]: everything one decision about a pool may know, and how it is gathered.
+
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+
+use api::capi::Cluster;
+use api::ipam::capi::{self, IPAddressClaim};
+use api::ipam::{IPAddress, IPClaim, IPPool};
+use jiff::Timestamp;
+use kit::Kind;
+use kit::key::Key;
+use kit::owners;
+use kit::pass::{Fault, Found};
+use kit::runtime::Context;
+use kit::store::Store;
+use kit::wakes::Registration;
+
+use crate::kinds::{Address, Claim, Flavor, OfPool};
+
+/// Index of claims and addresses by the key of their pool.
+const POOL: &str = "ipam-pool";
+/// Index of pools and claims by the key of their Cluster.
+const CLUSTER: &str = "ipam-cluster";
+/// Index of pools by namespace and name prefix.
+const PREFIX: &str = "ipam-prefix";
+/// Claims that are confirmed missing by live reads in one pass, at most.
+const LIVE_READS: usize = 20;
+
+/// The Cluster that a pool names.
+#[derive(Debug, Clone)]
+pub enum ClusterSeen {
+    /// The pool names none.
+    Unnamed,
+    /// It does not exist (yet).
+    Missing(String),
+    /// It exists.
+    Found(Arc<Cluster>),
+}
+
+/// Why a claim is left alone, though it is ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HoldOff {
+    /// The claim or its Cluster is paused.
+    Paused,
+    /// Its Cluster does not exist (yet).
+    ClusterMissing,
+}
+
+/// A claim on the pool.
+#[derive(Debug, Clone)]
+pub struct ClaimSeen {
+    /// The object.
+    pub claim: Claim,
+    /// Set when it must be left alone now.
+    pub hold_off: Option<HoldOff>,
+}
+
+/// An address object of the pool.
+#[derive(Debug, Clone)]
+pub struct AddressSeen {
+    /// The object.
+    pub address: Address,
+    /// Its claim does not exist, by a live read.
+    pub claim_is_gone: bool,
+}
+
+/// The snapshot a pool is decided on.
+#[derive(Debug, Clone)]
+pub struct PoolView {
+    /// Namespace and name of the pool.
+    pub key: Key,
+    /// The pool; `None` while claims name a pool that does not exist.
+    pub pool: Option<Arc<IPPool>>,
+    /// Its Cluster.
+    pub cluster: ClusterSeen,
+    /// Claims on it, oldest first.
+    pub claims: Vec<ClaimSeen>,
+    /// Addresses from it.
+    pub addresses: Vec<AddressSeen>,
+    /// Addresses from other pools whose objects have the same name prefix.
+    pub neighbours: Vec<Address>,
+    /// For the random strategy.
+    pub seed: u64,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// The caches of the controller.
+#[derive(Debug, Clone)]
+pub struct Stores {
+    pools: Store<IPPool>,
+    clusters: Store<Cluster>,
+    claims: Store<IPClaim>,
+    addresses: Store<IPAddress>,
+    capi_claims: Store<IPAddressClaim>,
+    capi_addresses: Store<capi::IPAddress>,
+}
+
+fn text(key: &Key) -> String {
+    key.to_string()
+}
+
+fn by_pool<K: Kind + OfPool>(store: Store<K>) -> Store<K> {
+    store.index(POOL, |object| object.pool().iter().map(text).collect())
+}
+
+fn prefix_of(pool: &IPPool) -> String {
+    format!("{}/{}", pool.metadata.namespace.clone().unwrap_or_default(), pool.spec.name_prefix)
+}
+
+fn cluster_of_pool(pool: &IPPool) -> Option<Key> {
+    Some(Key::new(pool.metadata.namespace.clone().unwrap_or_default(), pool.spec.cluster_name.clone()?))
+}
+
+fn cluster_of_claim(claim: &Claim) -> Option<Key> {
+    Some(Key::new(claim.meta().namespace.clone().unwrap_or_default(), claim.cluster()?))
+}
+
+impl Stores {
+    /// Starts the watches. Cluster API need not be installed.
+    pub fn start(context: &Context) -> Self {
+        Self::of(
+            context.store(),
+            context.optional_store(),
+            context.store(),
+            context.store(),
+            context.optional_store(),
+            context.optional_store(),
+        )
+    }
+
+    fn of(
+        pools: Store<IPPool>,
+        clusters: Store<Cluster>,
+        claims: Store<IPClaim>,
+        addresses: Store<IPAddress>,
+        capi_claims: Store<IPAddressClaim>,
+        capi_addresses: Store<capi::IPAddress>,
+    ) -> Self {
+        let cluster = |claim: &Claim| cluster_of_claim(claim).iter().map(text).collect();
+        Self {
+            pools: pools
+                .index(CLUSTER, |pool| cluster_of_pool(pool).iter().map(text).collect())
+                .index(PREFIX, |pool| vec![prefix_of(pool)]),
+            clusters,
+            claims: by_pool(claims).index(CLUSTER, move |claim| cluster(&Claim::Metal3(Arc::new(claim.clone())))),
+            addresses: by_pool(addresses),
+            capi_claims: by_pool(capi_claims)
+                .index(CLUSTER, move |claim| cluster(&Claim::Capi(Arc::new(claim.clone())))),
+            capi_addresses: by_pool(capi_addresses),
+        }
+    }
+
+    /// What wakes a pool: itself, its claims and addresses before and after a change, and the Clusters of all these.
+    pub fn wakes(&self) -> Registration {
+        fn pools<K: OfPool>(old: Option<&K>, new: Option<&K>) -> Vec<Key> {
+            let keys: BTreeSet<Key> = old.into_iter().chain(new).filter_map(K::pool).collect();
+            keys.into_iter().collect()
+        }
+        let stores = self.clone();
+        Registration::new()
+            .own(&self.pools)
+            .watch(&self.claims, pools)
+            .watch(&self.addresses, pools)
+            .watch(&self.capi_claims, pools)
+            .watch(&self.capi_addresses, pools)
+            .watch(&self.clusters, move |old: Option<&Cluster>, new: Option<&Cluster>| {
+                // Only its coming, going and pause matter here; its status changes all the time.
+                let state = |cluster: Option<&Cluster>| cluster.map(is_paused);
+                if state(old) == state(new) { Vec::new() } else { stores.of_cluster(old.or(new)) }
+            })
+    }
+
+    fn of_cluster(&self, cluster: Option<&Cluster>) -> Vec<Key> {
+        let Some(name) = cluster.map(|cluster| text(&Key::of(cluster))) else { return Vec::new() };
+        let mut keys: BTreeSet<Key> = self.pools.by(CLUSTER, &name).iter().map(|pool| Key::of(&**pool)).collect();
+        keys.extend(self.claims.by(CLUSTER, &name).iter().filter_map(|claim| claim.pool()));
+        keys.extend(self.capi_claims.by(CLUSTER, &name).iter().filter_map(|claim| claim.pool()));
+        keys.into_iter().collect()
+    }
+
+    /// Gathers the view of a pool.
+    pub async fn gather(&self, context: &Context, key: &Key) -> Found<PoolView> {
+        let pool = self.pools.get(key);
+        if pool.as_ref().is_some_and(|pool| !owners::watched(&pool.metadata, &context.watch_filter)) {
+            return Found::Missing;
+        }
+        let claims = self.claims_of(key, &context.watch_filter);
+        let mut addresses = self.addresses_of(key);
+        if pool.is_none() && claims.is_empty() && addresses.is_empty() {
+            return Found::Missing;
+        }
+        if let Err(fault) = confirm_missing(context, &claims, &mut addresses).await {
+            return Found::Later(fault);
+        }
+        Found::View(PoolView {
+            key: key.clone(),
+            cluster: pool.as_ref().map_or(ClusterSeen::Unnamed, |pool| self.cluster_of(pool)),
+            neighbours: pool.as_ref().map(|pool| self.neighbours_of(pool)).unwrap_or_default(),
+            pool,
+            claims,
+            addresses,
+            // The standard library seeds its hash maps with good random numbers; one is enough here.
+            seed: std::hash::RandomState::new().build_hasher().finish(),
+            now: Timestamp::now(),
+        })
+    }
+
+    fn cluster_of(&self, pool: &IPPool) -> ClusterSeen {
+        match cluster_of_pool(pool) {
+            None => ClusterSeen::Unnamed,
+            Some(key) => match self.clusters.get(&key) {
+                Some(cluster) => ClusterSeen::Found(cluster),
+                None => ClusterSeen::Missing(key.name),
+            },
+        }
+    }
+
+    fn claims_of(&self, key: &Key, filter: &str) -> Vec<ClaimSeen> {
+        let value = text(key);
+        let metal3 = self.claims.by(POOL, &value).into_iter().map(Claim::Metal3);
+        let capi = self.capi_claims.by(POOL, &value).into_iter().map(Claim::Capi);
+        let mut claims: Vec<Claim> = metal3.chain(capi).filter(|claim| owners::watched(claim.meta(), filter)).collect();
+        claims.sort_by_cached_key(|claim| (claim.meta().creation_timestamp.as_ref().map(|time| time.0), claim.id()));
+        claims.into_iter().map(|claim| ClaimSeen { hold_off: self.hold_off(&claim), claim }).collect()
+    }
+
+    fn hold_off(&self, claim: &Claim) -> Option<HoldOff> {
+        if owners::paused(claim.meta()) {
+            return Some(HoldOff::Paused);
+        }
+        let cluster = self.clusters.get(&cluster_of_claim(claim)?);
+        match (cluster, claim) {
+            (Some(cluster), _) => is_paused(&cluster).then_some(HoldOff::Paused),
+            // Cluster API's contract: a claim of a Cluster waits for it. A label alone is no such promise.
+            (None, Claim::Capi(object)) if object.spec.cluster_name.is_some() && !claim.is_deleting() => {
+                Some(HoldOff::ClusterMissing)
+            }
+            (None, _) => None,
+        }
+    }
+
+    fn addresses_of(&self, key: &Key) -> Vec<AddressSeen> {
+        let value = text(key);
+        let metal3 = self.addresses.by(POOL, &value).into_iter().map(Address::Metal3);
+        let capi = self.capi_addresses.by(POOL, &value).into_iter().map(Address::Capi);
+        metal3.chain(capi).map(|address| AddressSeen { address, claim_is_gone: false }).collect()
+    }
+
+    fn neighbours_of(&self, pool: &IPPool) -> Vec<Address> {
+        let others = self.pools.by(PREFIX, &prefix_of(pool)).into_iter().map(|other| Key::of(&*other));
+        let others = others.filter(|other| *other != Key::of(pool));
+        others.flat_map(|other| self.addresses_of(&other)).map(|seen| seen.address).collect()
+    }
+}
+
+/// Whether a Cluster stops its objects.
+pub fn is_paused(cluster: &Cluster) -> bool {
+    cluster.is_paused() || owners::paused(&cluster.metadata)
+}
+
+/// Marks our addresses without a claim. The cache may not have seen a new claim yet, and ending an address cannot be
+/// taken back, so the API server itself is asked.
+async fn confirm_missing(context: &Context, claims: &[ClaimSeen], addresses: &mut [AddressSeen]) -> Result<(), Fault> {
+    let known: BTreeSet<_> = claims.iter().map(|seen| seen.claim.id()).collect();
+    let lost = addresses.iter_mut().filter(|seen| seen.address.is_ours() && !known.contains(&seen.address.claim()));
+    for seen in lost.take(LIVE_READS) {
+        let id = seen.address.claim();
+        let key = Key::new(seen.address.meta().namespace.clone().unwrap_or_default(), id.name);
+        let exists = match id.flavor {
+            Flavor::Metal3 => context.io.get::<IPClaim>(&key).await?.is_some(),
+            Flavor::Capi => context.io.get::<IPAddressClaim>(&key).await?.is_some(),
+        };
+        seen.claim_is_gone = !exists;
+    }
+    Ok(())
+}
