@@ -103,6 +103,13 @@ impl<'a> Life<'a> {
         self.go("deleted", json!({}), "available").await
     }
 
+    /// Names of the nodes that Ironic knows.
+    pub async fn nodes(&self) -> Result<Vec<String>> {
+        let list = self.call(Method::GET, "/nodes", None).await?;
+        let nodes = list["nodes"].as_array().context("a list of nodes")?;
+        Ok(nodes.iter().filter_map(|node| node["name"].as_str().map(str::to_owned)).collect())
+    }
+
     /// Waits until the newest serial log of the machine holds a word.
     pub async fn console_says(&self, word: &str) -> Result<()> {
         crate::wait::until(&format!("{word:?} on the console of {}", self.machine.name), PHASE, async || {

@@ -230,7 +230,7 @@ fn start(up: &Up) -> Result<()> {
         println!("export KUBECONFIG={}", plane.kubeconfig().display());
         if up.wait {
             tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await??;
-            bench.processes().stop_all().await?;
+            level_m::down(&bench).await?;
         }
         Ok(())
     })
@@ -259,7 +259,7 @@ fn clean() -> Result<()> {
     if root.is_dir() {
         for entry in std::fs::read_dir(&root)? {
             let bench = Bench::open(&entry?.file_name().to_string_lossy())?;
-            run_in(None, async || bench.wipe().await)?;
+            run_in(None, async || level_m::down(&bench).await)?;
         }
         std::fs::remove_dir_all(&root)?;
     }
@@ -275,7 +275,7 @@ fn guard(name: &str, incarnation: &str) -> Result<()> {
         // Not free after that: a successor has it, and has stopped what was left before it began.
         let Ok(bench) = open.await else { return Ok(()) };
         if bench.incarnation().is_ok_and(|now| now == incarnation) {
-            bench.processes().stop_all().await?;
+            level_m::down(&bench).await?;
         }
         Ok(())
     })
