@@ -89,8 +89,11 @@ impl Config {
         if let Some(text) = var("IRONIC_CLIENT_TIMEOUT") {
             config.ironic.timeout = duration("IRONIC_CLIENT_TIMEOUT", text)?;
         }
-        config.ramdisk =
-            Defaults { kernel: var("DEPLOY_KERNEL_URL"), ramdisk: var("DEPLOY_RAMDISK_URL"), iso: var("DEPLOY_ISO_URL") };
+        config.ramdisk = Defaults {
+            kernel: var("DEPLOY_KERNEL_URL"),
+            ramdisk: var("DEPLOY_RAMDISK_URL"),
+            iso: var("DEPLOY_ISO_URL"),
+        };
         if config.ramdisk.kernel.is_some() != config.ramdisk.ramdisk.is_some() {
             return Err(ConfigError::HalfRamdisk);
         }

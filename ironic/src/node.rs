@@ -136,8 +136,6 @@ pub struct Node {
     /// `OK`, `Warning`, `Critical`; absent below microversion 1.109 or when unknown.
     #[serde(deserialize_with = "empty_is_none")]
     pub health: Option<String>,
-    /// When anything last changed; ISO 8601 with offset.
-    pub updated_at: Option<String>,
 }
 
 impl Node {

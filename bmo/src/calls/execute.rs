@@ -1,12 +1,12 @@
 //! Performs a [`HostCall`].
 
-use std::sync::Arc;
-
 use ironic::{
     Client, Error, ErrorKind, NewNode, NewPort, Node, Poll, PortFilter, PowerTarget, ProvisionChange, ProvisionState,
 };
 use kit::pass::{Class, Fault};
 use serde_json::{Value, json};
+
+use tokio::time::Instant;
 
 use super::fault::{fault, reason};
 use super::{Answer, HostCall, Subscription, WantedPort};
@@ -46,10 +46,11 @@ async fn perform(poll: &Poll, call: &HostCall) -> Result<Answer, Failed> {
     match call {
         HostCall::CreateNode { node, boot_mac } => create(poll, node, boot_mac.as_deref()).await,
         HostCall::UpdateNode { node, patch } => {
-            if !patch.is_empty() {
-                client.patch_node(node, patch).await?;
+            if patch.is_empty() {
+                return refreshed(poll, node).await;
             }
-            refreshed(poll, node).await
+            let asked = Instant::now();
+            Ok(known(poll, client.patch_node(node, patch).await?, asked))
         }
         HostCall::EnsurePorts { node, ports } => {
             ensure_ports(client, node, ports).await?;
@@ -114,8 +115,9 @@ async fn perform(poll: &Poll, call: &HostCall) -> Result<Answer, Failed> {
 
 async fn create(poll: &Poll, new: &NewNode, boot_mac: Option<&str>) -> Result<Answer, Failed> {
     let client = poll.client();
+    let asked = Instant::now();
     if let Some(found) = client.node(&new.name).await? {
-        return known(poll, &found).await;
+        return Ok(known(poll, found, asked));
     }
     if let Some(mac) = boot_mac {
         let ports = client.ports(&PortFilter::Address(mac.to_owned())).await?;
@@ -124,24 +126,26 @@ async fn create(poll: &Poll, new: &NewNode, boot_mac: Option<&str>) -> Result<An
         {
             return match &owner.name {
                 Some(name) if *name != new.name => Err(mac_conflict(mac, name)),
-                Some(_) | None => known(poll, &owner).await,
+                Some(_) | None => Ok(known(poll, owner, asked)),
             };
         }
     }
     match client.create_node(new).await {
-        Ok(created) => known(poll, &created).await,
+        Ok(created) => Ok(known(poll, created, asked)),
         // Our own earlier try, whose answer was lost.
         Err(error) if error.kind == ErrorKind::Conflict => match client.node(&new.name).await? {
-            Some(found) => known(poll, &found).await,
+            Some(found) => Ok(known(poll, found, asked)),
             None => Err(error.into()),
         },
         Err(error) => Err(error.into()),
     }
 }
 
-/// A node that is known by its id now, under whatever name.
-async fn known(poll: &Poll, node: &Node) -> Result<Answer, Failed> {
-    refreshed(poll, &node.uuid).await
+/// A node that a request brought back, put into the picture.
+fn known(poll: &Poll, node: Node, asked: Instant) -> Answer {
+    let uuid = node.uuid.clone();
+    poll.absorb(node, asked);
+    Answer::Node(poll.node(&uuid))
 }
 
 async fn ensure_ports(client: &Client, node: &str, wanted: &[WantedPort]) -> Result<(), Failed> {
@@ -228,7 +232,7 @@ async fn refreshed(poll: &Poll, node: &str) -> Result<Answer, Failed> {
         Err(error) => {
             tracing::debug!(node, %error, "cannot read the node after a change");
             poll.hurry();
-            Ok(Answer::Node(poll.node(node) as Option<Arc<Node>>))
+            Ok(Answer::Node(poll.node(node)))
         }
     }
 }
