@@ -96,6 +96,48 @@ macro_rules! open_enum {
     };
 }
 
+/// Lets an object without a spec be read: it gets the default one.
+///
+/// The published schemas do not require `spec`, so an object without it is legal and must not be unreadable. The spec
+/// type derives serde's traits with `#[serde(remote = "Self")]`, which makes them functions of the type; this macro
+/// makes the traits of them.
+#[macro_export]
+macro_rules! absent_spec_is_default {
+    ($spec:ident) => {
+        impl ::serde::Serialize for $spec {
+            fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                Self::serialize(self, serializer)
+            }
+        }
+
+        impl<'de> ::serde::Deserialize<'de> for $spec {
+            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct OrDefault;
+
+                impl<'de> ::serde::de::Visitor<'de> for OrDefault {
+                    type Value = $spec;
+
+                    fn expecting(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                        f.write_str("a spec")
+                    }
+                    fn visit_none<E: ::serde::de::Error>(self) -> Result<$spec, E> {
+                        Ok($spec::default())
+                    }
+                    fn visit_unit<E: ::serde::de::Error>(self) -> Result<$spec, E> {
+                        Ok($spec::default())
+                    }
+                    fn visit_some<D: ::serde::Deserializer<'de>>(self, deserializer: D) -> Result<$spec, D::Error> {
+                        $spec::deserialize(deserializer)
+                    }
+                }
+
+                // Serde's derive asks for a missing member as for an option.
+                deserializer.deserialize_option(OrDefault)
+            }
+        }
+    };
+}
+
 /// Reads optional text; empty text is the same as none, because Go peers write and read both alike.
 ///
 /// Use with `#[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]` on

@@ -269,3 +269,39 @@ fn addresses() {
         json!({ "spec": { "claimRef": { "name": "c" }, "poolRef": pool, "address": "192.0.2.12", "prefix": 0 } }),
     ));
 }
+
+#[test]
+fn an_object_without_a_spec_is_read() {
+    fn read<K: DeserializeOwned + Serialize + Default + PartialEq + std::fmt::Debug>(kind: &str) {
+        let meta = json!({ "name": "a", "namespace": "metal3" });
+        for object in [json!({ "metadata": meta }), json!({ "metadata": meta, "spec": null })] {
+            let mut read: K = serde_json::from_value(object).unwrap_or_else(|e| panic!("{kind}: {e}"));
+            let mut value = serde_json::to_value(&mut read).expect("it can be written");
+            value["metadata"] = json!({});
+            assert_eq!(value, serde_json::to_value(K::default()).expect("it can be written"));
+        }
+    }
+    read::<BareMetalHost>("BareMetalHost");
+    read::<HardwareData>("HardwareData");
+    read::<PreprovisioningImage>("PreprovisioningImage");
+    read::<FirmwareSchema>("FirmwareSchema");
+    read::<HostFirmwareSettings>("HostFirmwareSettings");
+    read::<HostFirmwareComponents>("HostFirmwareComponents");
+    read::<HostUpdatePolicy>("HostUpdatePolicy");
+    read::<DataImage>("DataImage");
+    read::<BMCEventSubscription>("BMCEventSubscription");
+    read::<HostClaim>("HostClaim");
+    read::<HostDeployPolicy>("HostDeployPolicy");
+    read::<HostNetworkAttachment>("HostNetworkAttachment");
+    read::<BareMetalSwitch>("BareMetalSwitch");
+    read::<HardwareClassification>("HardwareClassification");
+    read::<IPPool>("IPPool");
+    read::<IPClaim>("IPClaim");
+    read::<IPAddress>("IPAddress");
+    read::<capi::IPAddressClaim>("IPAddressClaim");
+    read::<capi::IPAddress>("IPAddress of Cluster API");
+
+    // What is there but wrong is still refused.
+    let wrong = json!({ "metadata": {}, "spec": { "online": "yes" } });
+    assert!(serde_json::from_value::<BareMetalHost>(wrong).is_err());
+}

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::pattern;
+use crate::absent_spec_is_default;
 use crate::meta::{is_default, or_default, text};
 
 /// One address that is in use, with what its user must know about the network. It cannot be changed.
@@ -30,7 +31,7 @@ use crate::meta::{is_default, or_default, text};
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     doc = "One address that is in use, with what its user must know about the network. It cannot be changed."
 )]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct IPAddressSpec {
     /// The claim that has it.
     #[serde(default, deserialize_with = "or_default")]
@@ -57,3 +58,5 @@ pub struct IPAddressSpec {
     #[schemars(schema_with = "pattern::address_list_schema")]
     pub dns_servers: Vec<String>,
 }
+
+absent_spec_is_default!(IPAddressSpec);

@@ -3,6 +3,7 @@
 use kube::CustomResource;
 use serde::{Deserialize, Serialize};
 
+use crate::absent_spec_is_default;
 use crate::meta::{Condition, or_default, text};
 
 /// Group of these kinds.
@@ -21,7 +22,7 @@ pub const GROUP: &str = "ipam.cluster.x-k8s.io";
     derive = "PartialEq",
     derive = "Default"
 )]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct IPAddressClaimSpec {
     /// The Cluster that the claim belongs to, 1 to 63 characters.
     #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
@@ -30,6 +31,8 @@ pub struct IPAddressClaimSpec {
     #[serde(default)]
     pub pool_ref: PoolRef,
 }
+
+absent_spec_is_default!(IPAddressClaimSpec);
 
 /// A pool of some provider, in the own namespace.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -102,7 +105,7 @@ pub mod ready_reason {
     derive = "PartialEq",
     derive = "Default"
 )]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct IPAddressSpec {
     /// The claim that has it.
     #[serde(default)]
@@ -120,3 +123,5 @@ pub struct IPAddressSpec {
     #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub gateway: Option<String>,
 }
+
+absent_spec_is_default!(IPAddressSpec);

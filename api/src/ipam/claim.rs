@@ -5,6 +5,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::absent_spec_is_default;
 use crate::meta::{or_default, text};
 
 /// Asks a pool for an address. The annotation `ipAddress` asks for a certain one.
@@ -30,13 +31,15 @@ use crate::meta::{or_default, text};
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     doc = "Asks a pool for an address. The annotation `ipAddress` asks for a certain one."
 )]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct IPClaimSpec {
     /// The pool; only its name counts, its namespace is the claim's. It cannot be changed.
     #[serde(default, deserialize_with = "or_default")]
     #[schemars(schema_with = "crate::schema::object_reference", extend("x-required" = true))]
     pub pool: ObjectReference,
 }
+
+absent_spec_is_default!(IPClaimSpec);
 
 /// The address that the claim got.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

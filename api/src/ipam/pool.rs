@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::pattern;
 use crate::meta::{Condition, Time, is_default, or_default, text};
-use crate::open_enum;
+use crate::{absent_spec_is_default, open_enum};
 
 open_enum! {
     /// Which free address of a range is taken.
@@ -46,7 +46,7 @@ open_enum! {
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     doc = "Ranges of addresses that claims of the same namespace are served from."
 )]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct IPPoolSpec {
     /// The Cluster that the pool belongs to; it is paused and moved with it.
     #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
@@ -79,6 +79,8 @@ pub struct IPPoolSpec {
     #[schemars(length(min = 1), extend("x-required" = true))]
     pub name_prefix: String,
 }
+
+absent_spec_is_default!(IPPoolSpec);
 
 /// One range: `start` to `end`, `start` to the end of `subnet`, or all of `subnet` behind its written address.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

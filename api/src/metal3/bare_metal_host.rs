@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::host_status::BareMetalHostStatus;
 use super::storage_config::{Firmware, Raid, RootDeviceHints};
 use crate::meta::{SecretReference, Time, is_default, is_false, or_default, text};
-use crate::open_enum;
+use crate::{absent_spec_is_default, open_enum};
 
 open_enum! {
     /// How the machine boots.
@@ -100,7 +100,7 @@ open_enum! {
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     doc = "One machine: how to reach its management controller and what to run on it."
 )]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct BareMetalHostSpec {
     /// Has no effect; it is kept so that objects which carry it stay readable.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
@@ -176,6 +176,8 @@ pub struct BareMetalHostSpec {
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub network_interfaces: Vec<NetworkInterface>,
 }
+
+absent_spec_is_default!(BareMetalHostSpec);
 
 /// How to reach a management controller.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

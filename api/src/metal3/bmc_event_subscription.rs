@@ -4,6 +4,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::absent_spec_is_default;
 use crate::meta::{SecretReference, text};
 
 /// Asks a host's management controller to send its events to a web address. Immutable: make a new one instead.
@@ -23,7 +24,7 @@ use crate::meta::{SecretReference, text};
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     doc = "Asks a host's management controller to send its events to a web address. Immutable: make a new one instead."
 )]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct BMCEventSubscriptionSpec {
     /// Name of the host, in the own namespace.
     #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
@@ -38,6 +39,8 @@ pub struct BMCEventSubscriptionSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http_headers_ref: Option<SecretReference>,
 }
+
+absent_spec_is_default!(BMCEventSubscriptionSpec);
 
 /// The subscription that was made.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

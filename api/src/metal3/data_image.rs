@@ -4,6 +4,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::absent_spec_is_default;
 use crate::meta::{Time, is_default, or_default};
 
 /// An ISO that is put into the virtual drive of the host of the same name at its next reboot.
@@ -19,13 +20,15 @@ use crate::meta::{Time, is_default, or_default};
     derive = "Default",
     doc = "An ISO that is put into the virtual drive of the host of the same name at its next reboot."
 )]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct DataImageSpec {
     /// Where the ISO is.
     #[serde(default)]
     #[schemars(extend("x-required" = true))]
     pub url: String,
 }
+
+absent_spec_is_default!(DataImageSpec);
 
 /// What is in the drive.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -4,6 +4,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::absent_spec_is_default;
 use crate::meta::{Condition, Time, or_default, text};
 
 /// The firmware of the host of the same name. Updated while the host is prepared or, where a HostUpdatePolicy says
@@ -20,13 +21,15 @@ use crate::meta::{Condition, Time, or_default, text};
     derive = "Default",
     doc = "The firmware versions of the host of the same name, and the updates wanted."
 )]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct HostFirmwareComponentsSpec {
     /// Updates to make, in this order.
     #[serde(default, deserialize_with = "or_default")]
     #[schemars(extend("x-required" = true))]
     pub updates: Vec<FirmwareUpdate>,
 }
+
+absent_spec_is_default!(HostFirmwareComponentsSpec);
 
 /// One firmware update.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::meta::{or_default, text};
-use crate::open_enum;
+use crate::{absent_spec_is_default, open_enum};
 
 open_enum! {
     /// Type of a firmware setting.
@@ -37,7 +37,7 @@ open_enum! {
     derive = "Default",
     doc = "Limits of the firmware settings of one sort of machine. Shared by all hosts whose settings have the same limits."
 )]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct FirmwareSchemaSpec {
     /// Maker of the machines.
     #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
@@ -50,6 +50,8 @@ pub struct FirmwareSchemaSpec {
     #[schemars(extend("x-required" = true))]
     pub schema: BTreeMap<String, SettingSchema>,
 }
+
+absent_spec_is_default!(FirmwareSchemaSpec);
 
 /// Limits of one setting. The names on the wire are in snake case, unlike everywhere else.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -7,6 +7,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::absent_spec_is_default;
 use crate::meta::{Condition, Time, or_default};
 
 /// The BIOS settings of the host of the same name. Changed while the host is prepared or, where a HostUpdatePolicy
@@ -24,13 +25,15 @@ use crate::meta::{Condition, Time, or_default};
     derive = "Default",
     doc = "The BIOS settings of the host of the same name, wanted and found."
 )]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct HostFirmwareSettingsSpec {
     /// Wanted values by name; settings that are left out keep their value.
     #[serde(default, deserialize_with = "or_default")]
     #[schemars(schema_with = "crate::schema::int_or_string_map", extend("x-required" = true))]
     pub settings: BTreeMap<String, IntOrString>,
 }
+
+absent_spec_is_default!(HostFirmwareSettingsSpec);
 
 /// The BIOS settings that were found.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::meta::{is_default, or_default, text};
-use crate::open_enum;
+use crate::{absent_spec_is_default, open_enum};
 
 open_enum! {
     /// Architecture that a profile asks for; hosts report `x86_64` and `aarch64`.
@@ -90,12 +90,14 @@ open_enum! {
     printcolumn(name = "Error", type_ = "string", json_path = ".status.errorMessage"),
     doc = "A profile: hosts of its namespace that match it get the label hardwareclassification.metal3.io/NAME."
 )]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct HardwareClassificationSpec {
     /// What a host must have; all that is given.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_default")]
     pub hardware_characteristics: HardwareCharacteristics,
 }
+
+absent_spec_is_default!(HardwareClassificationSpec);
 
 /// What a host must have; an absent part always holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::hardware::HardwareDetails;
+use crate::absent_spec_is_default;
 
 /// The hardware of the host of the same name. One that exists before its host replaces the inspection.
 #[derive(CustomResource, Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -20,9 +21,11 @@ use super::hardware::HardwareDetails;
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     doc = "The hardware of the host of the same name. One that exists before its host replaces the inspection."
 )]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct HardwareDataSpec {
     /// What inspection found.
     #[serde(default, rename = "hardware", skip_serializing_if = "Option::is_none")]
     pub hardware_details: Option<HardwareDetails>,
 }
+
+absent_spec_is_default!(HardwareDataSpec);

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bare_metal_host::{CustomDeploy, Image};
+use crate::absent_spec_is_default;
 use crate::meta::{Condition, SecretReference, Time, is_default, or_default, text};
 
 /// Asks for a host, possibly in another namespace, and says what it shall run.
@@ -23,7 +24,7 @@ use crate::meta::{Condition, SecretReference, Time, is_default, or_default, text
     derive = "Default",
     doc = "Asks for a host, possibly in another namespace, and says what it shall run."
 )]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct HostClaimSpec {
     /// Whether the machine shall be on.
     #[serde(default)]
@@ -55,6 +56,8 @@ pub struct HostClaimSpec {
     #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub failure_domain: Option<String>,
 }
+
+absent_spec_is_default!(HostClaimSpec);
 
 /// Which hosts will do: all requirements must be met.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -139,12 +142,14 @@ pub struct NamespacedReference {
     derive = "Default",
     doc = "Lets HostClaims of other namespaces take hosts of this one."
 )]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct HostDeployPolicySpec {
     /// The namespaces whose claims are served: those that meet all that is given. Absent lets none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_claim_namespaces: Option<HostClaimNamespaces>,
 }
+
+absent_spec_is_default!(HostDeployPolicySpec);
 
 /// Which namespaces are meant.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

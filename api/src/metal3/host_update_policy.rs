@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::meta::text;
-use crate::open_enum;
+use crate::{absent_spec_is_default, open_enum};
 
 open_enum! {
     /// When a change is applied.
@@ -30,7 +30,7 @@ open_enum! {
     derive = "Default",
     doc = "When the firmware of the host of the same name may be changed; without one, only while it is prepared."
 )]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct HostUpdatePolicySpec {
     /// For BIOS settings.
     #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
@@ -39,6 +39,8 @@ pub struct HostUpdatePolicySpec {
     #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub firmware_updates: Option<UpdatePolicy>,
 }
+
+absent_spec_is_default!(HostUpdatePolicySpec);
 
 /// Nothing is reported; an ordinary field of the published kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::meta::{Condition, SecretReference, is_false, or_default};
-use crate::open_enum;
+use crate::{absent_spec_is_default, open_enum};
 
 open_enum! {
     /// How a switch port treats VLANs.
@@ -37,7 +37,7 @@ open_enum! {
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     doc = "The VLANs of a switch port that hosts' network interfaces refer to. Immutable while one does."
 )]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct HostNetworkAttachmentSpec {
     /// How the port treats VLANs.
     #[serde(default)]
@@ -56,6 +56,8 @@ pub struct HostNetworkAttachmentSpec {
     #[schemars(range(min = 68, max = 9216))]
     pub mtu: Option<i64>,
 }
+
+absent_spec_is_default!(HostNetworkAttachmentSpec);
 
 /// Nothing is reported.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -89,7 +91,7 @@ open_enum! {
     printcolumn(name = "Valid", type_ = "string", json_path = ".status.conditions[?(@.type==\"Valid\")].status"),
     doc = "A switch that Ironic's networking service may configure."
 )]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct BareMetalSwitchSpec {
     /// Host name or address of its management.
     #[serde(default)]
@@ -118,6 +120,8 @@ pub struct BareMetalSwitchSpec {
     #[serde(default, skip_serializing_if = "is_false")]
     pub disable_certificate_verification: bool,
 }
+
+absent_spec_is_default!(BareMetalSwitchSpec);
 
 /// Whether the switch can be configured.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

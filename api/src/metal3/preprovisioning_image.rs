@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::meta::{Condition, is_default, or_default, text};
-use crate::open_enum;
+use crate::{absent_spec_is_default, open_enum};
 
 open_enum! {
     /// Form of a ramdisk.
@@ -33,7 +33,7 @@ open_enum! {
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
     doc = "The ramdisk wanted for the host of the same name. Programs that build ramdisks answer in its status."
 )]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct PreprovisioningImageSpec {
     /// Name of a Secret in the own namespace with the network data to build in.
     #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
@@ -45,6 +45,8 @@ pub struct PreprovisioningImageSpec {
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub accept_formats: Vec<RamdiskFormat>,
 }
+
+absent_spec_is_default!(PreprovisioningImageSpec);
 
 /// The ramdisk that was built.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
