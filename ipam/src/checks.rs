@@ -41,7 +41,7 @@ impl Check<IPAddress> for AddressCheck {
 }
 
 /// All webhooks of this crate, under the paths of the Go manager.
-pub fn checks() -> Hooks {
+pub fn hooks() -> Hooks {
     let path = |action: &str, kind: &str| format!("/{action}-ipam-metal3-io-v1alpha1-{kind}");
     Hooks::new()
         .validate(&path("validate", "ippool"), PoolCheck)

@@ -30,7 +30,7 @@ pub mod record;
 pub mod space;
 pub mod view;
 
-pub use checks::checks;
+pub use checks::hooks;
 
 use kit::runtime::Context;
 use kit::worker;

@@ -31,6 +31,9 @@ pub(crate) struct Settings {
     pub(crate) common: Common,
     #[command(flatten, next_help_heading = "Cluster API provider")]
     pub(crate) provider: capi_provider::Options,
+    /// Address pools handled at once.
+    #[arg(long, default_value_t = 10, help_heading = "IP address manager")]
+    pub(crate) ippool_concurrency: usize,
     #[command(flatten)]
     pub(crate) operator: Operator,
     #[command(flatten)]

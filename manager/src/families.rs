@@ -47,7 +47,7 @@ impl Family {
     pub(crate) fn hooks(self) -> Hooks {
         match self {
             Self::CapiProvider => capi_provider::hooks(),
-            Self::Ipam => Hooks::new(),
+            Self::Ipam => ipam::hooks(),
             Self::Bmo => bmo::hooks(),
         }
     }
@@ -60,10 +60,10 @@ impl Family {
                 let options = capi_provider::Options { resync, ..settings.provider.clone() };
                 Ok(Box::pin(async move { Ok(capi_provider::run(context, options).await?) }))
             }
-            Self::Ipam => Ok(Box::pin(async move {
-                context.shutdown.cancelled().await;
-                Ok(())
-            })),
+            Self::Ipam => {
+                let options = ipam::Options { concurrency: settings.ippool_concurrency };
+                Ok(Box::pin(async move { Ok(ipam::run(context, options).await?) }))
+            }
             Self::Bmo => {
                 let mut config = bmo::Config::from_env(|name| std::env::var(name).ok())
                     .context("the bare metal operator's environment")?;
