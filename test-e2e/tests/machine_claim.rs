@@ -51,7 +51,9 @@ async fn a_machine_takes_a_host_joins_as_a_node_and_gives_the_host_back() {
     let (first, host) = story.claimed(true).await.unwrap();
     phases.done("control plane machine has a host");
     story.runs(&host).await.unwrap();
+    phases.done("host provisioned");
     story.joins(&nodes, &host, true).await.unwrap();
+    phases.done("its Node has the provider ID");
     story.running(&first).await.unwrap();
     let id = format!("metal3://{namespace}/{host}/{first}");
     assert_eq!(story.machine(&first).await.unwrap().spec.provider_id.as_ref(), Some(&id));
@@ -203,6 +205,12 @@ impl Story {
             labels.push(workload::CONTROL_PLANE);
         }
         workload::post_node(workload, host, None, &labels).await?;
+        let nodes: Api<Node> = Api::all(workload.clone());
+        until("the Node having a provider ID", LIMIT, async || {
+            let spec = nodes.get(host).await?.spec.unwrap_or_default();
+            Ok(spec.provider_id.filter(|id| id.starts_with("metal3://")))
+        })
+        .await?;
         Ok(())
     }
 

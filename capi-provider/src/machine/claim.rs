@@ -140,6 +140,7 @@ fn take(view: &View, host: &Arc<BareMetalHost>, reused: bool) -> Claim {
 /// The host as it is once this machine uses it, before anything is put on it.
 pub fn claimed(view: &View, host: &BareMetalHost) -> BareMetalHost {
     let mut after = host.clone();
+    disown(&mut after);
     let labels = after.metadata.labels.get_or_insert_default();
     labels.remove(label::NODE_REUSE);
     if let Some(cluster) = view.cluster_name() {
@@ -151,6 +152,16 @@ pub fn claimed(view: &View, host: &BareMetalHost) -> BareMetalHost {
         after.spec.consumer_ref = Some(consumer::reference_of(&view.machine));
     }
     after
+}
+
+/// Removes owner references that releases before 1.14 gave to hosts: with one, the host would be deleted as garbage
+/// together with its machine.
+pub fn disown(host: &mut BareMetalHost) {
+    let Some(owners) = &mut host.metadata.owner_references else { return };
+    owners.retain(|owner| owner.kind != "Metal3Machine" || kit::owners::group(&owner.api_version) != api::infra::GROUP);
+    if owners.is_empty() {
+        host.metadata.owner_references = None;
+    }
 }
 
 /// The write that names a host in the machine's annotation; `None` when it is named already.

@@ -295,6 +295,7 @@ fn leaving(view: &View, report: &mut Report) -> Plan<Call> {
     }
 }
 
-fn note(view: &View, reason: &'static str, message: String) -> Note {
+/// An event of the machine.
+pub fn note(view: &View, reason: &'static str, message: String) -> Note {
     Note { about: Target::of(&*view.machine), warning: false, reason, message }
 }

@@ -67,7 +67,12 @@ impl Controller for Machines {
                 status::write(view, &report, plan.next.why(), done)
             }
         };
-        Record::of(plan, done).with_status(status)
+        let mut record = Record::of(plan, done).with_status(status);
+        if report.provisioned && !view.provisioned() && record.fault.is_none() {
+            let id = view.machine.spec.provider_id.as_deref().unwrap_or_default();
+            record.notes.push(life::note(view, "Provisioned", format!("the host runs; provider ID {id}")));
+        }
+        record
     }
 }
 

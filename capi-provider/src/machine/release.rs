@@ -14,7 +14,7 @@ use kit::pass::{Why, Write};
 use serde_json::json;
 
 use super::view::View;
-use super::{consumer, data, provision};
+use super::{claim, consumer, data, provision};
 
 /// How far the release of one host is.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +49,7 @@ pub fn step(view: &View, host: &BareMetalHost) -> Release {
 fn cleared(view: &View, host: &BareMetalHost) -> BareMetalHost {
     let mut after = host.clone();
     provision::unpause(view, &mut after);
+    claim::disown(&mut after);
     after.spec.image = None;
     after.spec.custom_deploy = None;
     let status = view.machine.status.clone().unwrap_or_default();

@@ -165,3 +165,22 @@ fn a_cluster_label_of_others_stays() {
     let foreign = consumed(available("h"), "x", "Y", "z");
     assert!(!leaving(host).uses(&foreign));
 }
+
+#[test]
+fn owner_references_of_old_releases_go_before_the_machine_does() {
+    let owner = |kind: &str, group: &str| k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference {
+        api_version: format!("{group}/v1beta1"),
+        kind: kind.into(),
+        name: "m".into(),
+        uid: "uid-m".into(),
+        ..Default::default()
+    };
+    let mut host = running();
+    host.metadata.owner_references =
+        Some(vec![owner("Metal3Machine", api::infra::GROUP), owner("Site", "example.com")]);
+    let Release::Write(write) = step(&leaving(host.clone()), &host) else { panic!("no write") };
+    assert_eq!(apply(&host, &write).metadata.owner_references, Some(vec![owner("Site", "example.com")]));
+    let living = View { machine: Arc::new(machine()), ..leaving(host.clone()) };
+    let after = crate::machine::claim::claimed(&living, &host);
+    assert_eq!(after.metadata.owner_references, Some(vec![owner("Site", "example.com")]));
+}
