@@ -193,11 +193,11 @@ pub async fn down(bench: &Bench) -> Result<()> {
     Network::of(bench.run_dir()).down().await
 }
 
-/// The program `bench`, also when the caller is a test, whose own program lies in a folder below it.
+/// The program `bench`, also when the caller is a test, whose own program lies in the folder `deps` beside it.
 pub(crate) fn bench_program(own: &Path) -> PathBuf {
-    let folders = own.ancestors().skip(1).take(2);
-    let beside = folders.map(|folder| folder.join("bench")).find(|program| program.is_file());
-    beside.unwrap_or_else(|| own.to_path_buf())
+    let tests = own.parent().filter(|folder| folder.ends_with("deps"));
+    let beside = tests.and_then(Path::parent).map(|folder| folder.join("bench"));
+    beside.filter(|program| program.is_file()).unwrap_or_else(|| own.to_path_buf())
 }
 
 /// The fleet of a bench: names, addresses and credentials follow from the number of the machine.
