@@ -274,4 +274,4 @@ fn next(view: &PoolView, deleting: bool, exhausted: usize) -> Next {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

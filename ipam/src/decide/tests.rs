@@ -1,1 +1,375 @@
-//! Tests.
+//! Decisions as tables: a view in, the deeds and writes out.
+
+use std::sync::Arc;
+
+use api::build::{ip_claim, ip_pool};
+use api::capi::Cluster;
+use api::ipam::capi::{self, IPAddressClaim, PoolRef};
+use api::ipam::{IPAddress, IPClaim};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kit::key::Key;
+use kube::core::ObjectMeta;
+
+use super::*;
+
+const NOW: i64 = 1_000_000;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+/// A view of a pool that has our finalizer already.
+pub(crate) fn view(pool: Option<IPPool>) -> PoolView {
+    let pool = pool.map(|mut pool| {
+        pool.metadata.finalizers = Some(vec![finalizer::IP_POOL.to_owned()]);
+        Arc::new(pool)
+    });
+    PoolView {
+        key: Key::new("ns", "p"),
+        pool,
+        cluster: ClusterSeen::Unnamed,
+        claims: Vec::new(),
+        addresses: Vec::new(),
+        neighbours: Vec::new(),
+        seed: 1,
+        now: at(NOW),
+    }
+}
+
+pub(crate) fn metal3(name: &str) -> IPClaim {
+    ip_claim("ns", name, "p")
+}
+
+fn capi_claim(name: &str) -> IPAddressClaim {
+    let mut claim = IPAddressClaim::default();
+    claim.metadata = ObjectMeta {
+        name: Some(name.to_owned()),
+        namespace: Some("ns".to_owned()),
+        uid: Some(format!("uid-capi-{name}")),
+        generation: Some(3),
+        ..ObjectMeta::default()
+    };
+    claim.spec.pool_ref = PoolRef::ip_pool("p");
+    claim
+}
+
+impl PoolView {
+    pub(crate) fn claim(mut self, claim: IPClaim) -> Self {
+        self.claims.push(ClaimSeen { claim: Claim::Metal3(Arc::new(claim)), hold_off: None });
+        self
+    }
+    fn capi(mut self, claim: IPAddressClaim) -> Self {
+        self.claims.push(ClaimSeen { claim: Claim::Capi(Arc::new(claim)), hold_off: None });
+        self
+    }
+    /// An address object of ours for an IPClaim.
+    pub(crate) fn address(mut self, claim: &str, ip: &str) -> Self {
+        let mut address = IPAddress::default();
+        address.metadata = ObjectMeta {
+            name: Some(address_name("p", ip.parse().unwrap())),
+            namespace: Some("ns".to_owned()),
+            uid: Some(format!("uid-{ip}")),
+            finalizers: Some(vec![finalizer::IP_ADDRESS.to_owned()]),
+            creation_timestamp: Some(Time(at(NOW - 60))),
+            ..ObjectMeta::default()
+        };
+        address.spec.claim.name = Some(claim.to_owned());
+        address.spec.pool.name = Some("p".to_owned());
+        address.spec.address = ip.to_owned();
+        self.addresses.push(AddressSeen { address: Address::Metal3(Arc::new(address)), claim_is_gone: false });
+        self
+    }
+}
+
+fn deleting(meta: &mut ObjectMeta, finalizers: &[&str]) {
+    meta.deletion_timestamp = Some(Time(at(NOW)));
+    meta.finalizers = Some(finalizers.iter().map(|name| (*name).to_owned()).collect());
+}
+
+fn held(mut claim: IPClaim) -> IPClaim {
+    claim.metadata.finalizers = Some(vec![finalizer::IP_CLAIM.to_owned()]);
+    claim
+}
+
+fn served(claim: IPClaim, object: &str) -> IPClaim {
+    let mut claim = held(claim);
+    let status = claim.status.get_or_insert_default();
+    status.address = Some(api::meta::ObjectReference {
+        name: Some(object.to_owned()),
+        namespace: Some("ns".to_owned()),
+        ..api::meta::ObjectReference::default()
+    });
+    claim
+}
+
+/// Deeds in words, with the writes of each.
+fn deeds(plan: &Plan<Round>) -> Vec<String> {
+    let chains = plan.call.iter().flat_map(|round| &round.chains);
+    let line = |chain: &Chain| {
+        let deed = match &chain.deed {
+            Deed::Grant(ip) => format!("grant {ip}"),
+            Deed::Refuse(refusal) => format!("refuse {refusal}"),
+            Deed::Release(ip) => format!("release {}", ip.map(|ip| ip.to_string()).unwrap_or_default()),
+        };
+        let writes: Vec<&str> = chain.writes.iter().map(verb).collect();
+        format!("{}: {deed} by {}", chain.claim.name, writes.join(", "))
+    };
+    chains.map(line).collect()
+}
+
+fn verb(write: &Write) -> &'static str {
+    match write {
+        Write::Create { .. } => "create",
+        Write::Patch { .. } => "patch",
+        Write::Status { .. } => "status",
+        Write::Delete { .. } => "delete",
+    }
+}
+
+fn reason(plan: &Plan<Round>) -> Option<&'static str> {
+    plan.next.why().map(|why| why.reason)
+}
+
+#[test]
+fn a_claim_is_held_before_its_address_is_made_and_told_last() {
+    let plan = decide(&view(Some(ip_pool("ns", "p").range("10.0.0.1", "10.0.0.9"))).claim(metal3("a")));
+    assert_eq!(deeds(&plan), ["a: grant 10.0.0.1 by patch, create, status"]);
+    let Write::Create { target, body } = &plan.call.unwrap().chains[0].writes[1] else { panic!("no create") };
+    assert_eq!((target.key.name.as_str(), &body["spec"]["address"]), ("p-10-0-0-1", &"10.0.0.1".into()));
+    assert_eq!(body["metadata"]["finalizers"], serde_json::json!([finalizer::IP_ADDRESS]));
+    let owners: Vec<_> =
+        body["metadata"]["ownerReferences"].as_array().unwrap().iter().map(|o| o["kind"].clone()).collect();
+    assert_eq!(owners, ["IPPool", "IPClaim"]);
+}
+
+#[test]
+fn both_kinds_of_one_name_get_different_addresses() {
+    let pool = ip_pool("ns", "p").range("10.0.0.1", "10.0.0.9");
+    let plan = decide(&view(Some(pool)).claim(metal3("a")).capi(capi_claim("a")));
+    assert_eq!(
+        deeds(&plan),
+        ["a: grant 10.0.0.1 by patch, create, status", "a: grant 10.0.0.2 by patch, create, status",]
+    );
+    let Write::Status { body, .. } = &plan.call.unwrap().chains[1].writes[2] else { panic!("no status") };
+    assert_eq!(body["status"]["addressRef"]["name"], "p-10-0-0-2");
+    let ready = &body["status"]["conditions"][0];
+    assert_eq!(
+        (&ready["type"], &ready["status"], &ready["reason"]),
+        (&"Ready".into(), &"True".into(), &"Allocated".into())
+    );
+    assert_eq!(ready["observedGeneration"], 3);
+}
+
+#[test]
+fn a_settled_pool_needs_nothing() {
+    let pool = ip_pool("ns", "p").range("10.0.0.1", "10.0.0.9");
+    let settled = view(Some(pool)).claim(served(metal3("a"), "p-10-0-0-1")).address("a", "10.0.0.1");
+    let plan = decide(&settled);
+    assert_eq!((plan.writes.len(), plan.call.is_none(), plan.next), (0, true, Next::Rest));
+}
+
+#[test]
+fn what_a_crash_left_half_done_is_finished() {
+    let pool = || ip_pool("ns", "p").range("10.0.0.1", "10.0.0.9");
+    let table = [
+        (view(Some(pool())).claim(held(metal3("a"))), "a: grant 10.0.0.1 by create, status"),
+        (view(Some(pool())).claim(held(metal3("a"))).address("a", "10.0.0.4"), "a: grant 10.0.0.4 by status"),
+        (view(Some(pool())).claim(metal3("a")).address("a", "10.0.0.4"), "a: grant 10.0.0.4 by patch, status"),
+        (
+            view(Some(pool().allocated("a", "10.0.0.7"))).claim(served(metal3("a"), "p-10-0-0-7")),
+            "a: grant 10.0.0.7 by create",
+        ),
+    ];
+    for (view, expected) in table {
+        assert_eq!(deeds(&decide(&view)), [expected]);
+    }
+}
+
+#[test]
+fn a_claim_that_cannot_be_served_delays_nobody_and_is_told_once() {
+    let pool = ip_pool("ns", "p").range("10.0.0.1", "10.0.0.2");
+    let mut broken = metal3("broken");
+    broken.metadata.annotations = Some([("ipAddress".to_owned(), "ten".to_owned())].into());
+    let mut view = view(Some(pool)).claim(broken.clone());
+    for name in ["a", "b", "c"] {
+        view = view.claim(metal3(name));
+    }
+    let plan = decide(&view);
+    assert_eq!(
+        deeds(&plan),
+        [
+            "broken: refuse Invalid ipAddress annotation \"ten\": not a valid IP address by status",
+            "a: grant 10.0.0.1 by patch, create, status",
+            "b: grant 10.0.0.2 by patch, create, status",
+            "c: refuse Exhausted IP Pools by status",
+        ]
+    );
+    assert_eq!(reason(&plan), Some("PoolExhausted"));
+    for seen in &mut view.claims {
+        if let (Claim::Metal3(claim), "broken") = (&seen.claim, seen.claim.id().name.as_str()) {
+            let mut told = (**claim).clone();
+            let message = "Invalid ipAddress annotation \"ten\": not a valid IP address".to_owned();
+            told.status.get_or_insert_default().error_message = Some(message);
+            seen.claim = Claim::Metal3(Arc::new(told));
+        }
+    }
+    assert_eq!(deeds(&decide(&view)).len(), 3, "the broken one knows already");
+}
+
+#[test]
+fn an_exhausted_claim_is_served_when_an_address_is_free_again() {
+    let mut claim = held(metal3("late"));
+    claim.status.get_or_insert_default().error_message = Some("Exhausted IP Pools".to_owned());
+    let plan = decide(&view(Some(ip_pool("ns", "p").range("10.0.0.1", "10.0.0.1"))).claim(claim));
+    assert_eq!(deeds(&plan), ["late: grant 10.0.0.1 by create, status"]);
+    let Write::Status { body, .. } = &plan.call.unwrap().chains[0].writes[1] else { panic!("no status") };
+    assert_eq!(body["status"]["errorMessage"], serde_json::Value::Null, "the old error is cleared");
+}
+
+#[test]
+fn a_claim_is_released_when_nobody_else_holds_it() {
+    let pool = || ip_pool("ns", "p").range("10.0.0.1", "10.0.0.9");
+    let released = |finalizers: &[&str]| {
+        let mut claim = served(metal3("a"), "p-10-0-0-1");
+        deleting(&mut claim.metadata, finalizers);
+        deeds(&decide(&view(Some(pool())).claim(claim).address("a", "10.0.0.1")))
+    };
+    let release = "a: release 10.0.0.1 by patch, delete, patch";
+    assert_eq!(released(&[finalizer::IP_CLAIM]), [release]);
+    assert_eq!(released(&[finalizer::IP_CLAIM, "metal3data.infrastructure.cluster.x-k8s.io"]), Vec::<String>::new());
+    assert_eq!(released(&[finalizer::IP_CLAIM, "foregroundDeletion"]), [release], "the garbage collector waits for us");
+    assert_eq!(released(&[]), ["a: release 10.0.0.1 by patch, delete"]);
+}
+
+#[test]
+fn claims_of_a_missing_pool_end_and_wait() {
+    let mut leaving = served(metal3("leaving"), "p-10-0-0-1");
+    deleting(&mut leaving.metadata, &[finalizer::IP_CLAIM]);
+    let plan =
+        decide(&view(None).claim(leaving).claim(metal3("early")).capi(capi_claim("c")).address("leaving", "10.0.0.1"));
+    assert_eq!(
+        deeds(&plan),
+        ["leaving: release 10.0.0.1 by patch, delete, patch", &format!("c: refuse {} by status", Refusal::PoolMissing),]
+    );
+    assert_eq!(reason(&plan), Some("PoolNotFound"));
+}
+
+#[test]
+fn a_pool_in_deletion_takes_no_claims_and_ends_with_the_last_address() {
+    let mut pool = ip_pool("ns", "p").range("10.0.0.1", "10.0.0.9");
+    pool.metadata.deletion_timestamp = Some(Time(at(NOW)));
+    let busy = view(Some(pool.clone())).claim(served(metal3("a"), "p-10-0-0-1")).address("a", "10.0.0.1");
+    let plan = decide(&busy.claim(metal3("new")));
+    assert_eq!(deeds(&plan), ["new: refuse the pool is being deleted; name another pool by status"]);
+    assert_eq!((reason(&plan), plan.writes.len()), (Some("AddressesInUse"), 0));
+    let plan = decide(&view(Some(pool)).claim(metal3("new")));
+    assert_eq!((plan.writes.iter().map(verb).collect::<Vec<_>>(), plan.next), (vec!["patch"], Next::Gone));
+}
+
+#[test]
+fn nothing_is_written_while_paused() {
+    let mut claim = served(metal3("a"), "p-10-0-0-1");
+    deleting(&mut claim.metadata, &[finalizer::IP_CLAIM]);
+    let mut pool = ip_pool("ns", "p").range("10.0.0.1", "10.0.0.9");
+    let busy = |pool: IPPool| view(Some(pool)).claim(claim.clone()).claim(metal3("b")).address("a", "10.0.0.1");
+    let mut cluster = Cluster::default();
+    cluster.spec.paused = Some(true);
+    let by_cluster = PoolView { cluster: ClusterSeen::Found(Arc::new(cluster)), ..busy(pool.clone()) };
+    pool.metadata.annotations = Some([(owners::PAUSED.to_owned(), String::new())].into());
+    for view in [by_cluster, busy(pool.clone())] {
+        let plan = decide(&view);
+        assert_eq!((plan.writes.len(), plan.call.is_none(), reason(&plan)), (0, true, Some("Paused")));
+    }
+    pool.metadata.annotations = None;
+    let mut view = busy(pool);
+    for seen in &mut view.claims {
+        seen.hold_off = Some(HoldOff::Paused);
+    }
+    assert_eq!(deeds(&decide(&view)), Vec::<String>::new(), "claims of a paused Cluster alone");
+}
+
+#[test]
+fn a_pool_waits_for_its_cluster_and_then_belongs_to_it() {
+    let mut pool = ip_pool("ns", "p").range("10.0.0.1", "10.0.0.9");
+    pool.spec.cluster_name = Some("c".to_owned());
+    let base = || view(Some(pool.clone())).claim(metal3("a"));
+    let plan = decide(&PoolView { cluster: ClusterSeen::Missing("c".to_owned()), ..base() });
+    assert_eq!((deeds(&plan).len(), plan.writes.len(), reason(&plan)), (0, 0, Some("ClusterNotFound")));
+    let mut cluster = Cluster::default();
+    cluster.metadata = ObjectMeta { name: Some("c".to_owned()), uid: Some("u".to_owned()), ..ObjectMeta::default() };
+    let plan = decide(&PoolView { cluster: ClusterSeen::Found(Arc::new(cluster)), ..base() });
+    let Write::Patch { body, target } = &plan.writes[0] else { panic!("no patch") };
+    assert_eq!(body["metadata"]["labels"]["cluster.x-k8s.io/cluster-name"], "c");
+    assert_eq!(body["metadata"]["ownerReferences"][0]["uid"], "u");
+    assert_eq!(target.resource_version, pool.metadata.resource_version, "lists are replaced: guarded");
+    assert_eq!(deeds(&plan).len(), 1);
+}
+
+#[test]
+fn an_address_without_a_claim_is_kept_for_a_while_and_then_ended() {
+    let orphan = |age: i64, confirmed: bool, ours: bool| {
+        let mut view = view(Some(ip_pool("ns", "p").range("10.0.0.1", "10.0.0.1"))).address("lost", "10.0.0.1");
+        let Address::Metal3(address) = &view.addresses[0].address else { panic!("kind") };
+        let mut address = (**address).clone();
+        address.metadata.creation_timestamp = Some(Time(at(NOW - age)));
+        if !ours {
+            address.metadata.finalizers = None;
+        }
+        view.addresses[0] =
+            AddressSeen { address: Address::Metal3(Arc::new(address)), claim_is_gone: confirmed && ours };
+        decide(&view.claim(metal3("new")))
+    };
+    assert_eq!(deeds(&orphan(601, true, true))[0], "lost: release 10.0.0.1 by patch, delete");
+    let young = orphan(5, true, true);
+    assert_eq!(deeds(&young), ["new: refuse Exhausted IP Pools by status"]);
+    assert!(matches!(&young.next, Next::After(pause, why) if *pause == ORPHAN_AGE && why.reason == "ClaimMissing"));
+    assert_eq!(deeds(&orphan(601, false, true)).len(), 1, "not confirmed by a live read");
+    assert_eq!(deeds(&orphan(601, true, false)).len(), 1, "made by hand: honoured");
+}
+
+#[test]
+fn claims_of_other_providers_belong_to_no_pool() {
+    use crate::kinds::OfPool;
+    let mut claim = capi_claim("a");
+    assert_eq!(claim.pool(), Some(Key::new("ns", "p")));
+    claim.spec.pool_ref.kind = "InClusterIPPool".to_owned();
+    assert_eq!(claim.pool(), None);
+    claim.spec.pool_ref = PoolRef { api_group: "ipam.example.org".to_owned(), ..PoolRef::ip_pool("p") };
+    assert_eq!(claim.pool(), None);
+    let mut address = capi::IPAddress::default();
+    address.spec.pool_ref = PoolRef { kind: "Other".to_owned(), ..PoolRef::ip_pool("p") };
+    assert_eq!(address.pool(), None);
+}
+
+#[test]
+fn cluster_api_is_not_offered_a_prefix_that_it_refuses() {
+    let mut pool = ip_pool("ns", "p").range("10.0.0.1", "10.0.0.9");
+    pool.spec.prefix = 64;
+    let plan = decide(&view(Some(pool)).capi(capi_claim("c")).claim(metal3("m")));
+    assert_eq!(
+        deeds(&plan),
+        [
+            "c: refuse Invalid prefix value, it must be between 0 and 32 by status",
+            "m: grant 10.0.0.2 by patch, create, status",
+        ]
+    );
+}
+
+#[test]
+fn an_address_that_a_neighbour_gave_out_under_the_same_name_is_left_alone() {
+    let mut view =
+        view(Some(ip_pool("ns", "p").range("10.0.0.1", "10.0.0.9"))).address("x", "10.0.0.1").claim(metal3("a"));
+    view.neighbours = view.addresses.drain(..).map(|seen| seen.address).collect();
+    assert_eq!(deeds(&decide(&view)), ["a: grant 10.0.0.2 by patch, create, status"]);
+}
+
+#[test]
+fn a_long_line_of_claims_is_served_in_rounds() {
+    let mut view = view(Some(ip_pool("ns", "p").subnet("10.0.0.0/16")));
+    for n in 0..=ROUND {
+        view = view.claim(metal3(&format!("c{n:05}")));
+    }
+    let plan = decide(&view);
+    assert_eq!((deeds(&plan).len(), plan.next), (ROUND, Next::Now));
+}

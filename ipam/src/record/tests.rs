@@ -1,1 +1,92 @@
-//! Tests.
+//! Status and events after a round.
+
+use api::build::ip_pool;
+use serde_json::Value;
+
+use super::*;
+use crate::decide::decide;
+use crate::decide::tests::{metal3, view};
+
+fn done(plan: &Plan<Round>, broken: &[usize]) -> Done<RoundDone> {
+    let count = plan.call.as_ref().map_or(0, |round| round.chains.len());
+    let fault = |class| Some(Fault::new(class, "Injected", "injected"));
+    let faults = (0..count).map(|n| if broken.contains(&n) { fault(Class::Backoff) } else { None }).collect();
+    let answer = plan.call.as_ref().map(|_| Ok(RoundDone { faults }));
+    Done { written: Vec::new(), failed: None, answer, at: Timestamp::UNIX_EPOCH }
+}
+
+fn recorded(view: &PoolView, broken: &[usize]) -> (Record, Value) {
+    let plan = decide(view);
+    let done = done(&plan, broken);
+    let record = record(view, &plan, &done);
+    let body = match &record.status {
+        Some(Write::Status { body, .. }) => body["status"].clone(),
+        _ => Value::Null,
+    };
+    (record, body)
+}
+
+#[test]
+fn the_map_shows_what_was_given_and_not_what_failed() {
+    let view = view(Some(ip_pool("ns", "p").range("10.0.0.1", "10.0.0.9"))).address("old", "10.0.0.3");
+    let view = view.claim(metal3("a")).claim(metal3("b"));
+    let (record, status) = recorded(&view, &[1]);
+    assert_eq!(status["indexes"], serde_json::json!({ "a": "10.0.0.1", "old": "10.0.0.3" }));
+    assert_eq!(status["lastUpdated"], "1970-01-12T13:46:40Z");
+    assert_eq!(record.fault.map(|fault| fault.reason), Some("Injected"), "b is tried again with back-off");
+    let ready = &status["conditions"][0];
+    assert_eq!(
+        (&ready["status"], &ready["message"]),
+        (&"True".into(), &"2 of 9 addresses are in use, 7 are free".into())
+    );
+}
+
+#[test]
+fn an_unchanged_status_is_not_written() {
+    let base = || view(Some(ip_pool("ns", "p").range("10.0.0.1", "10.0.0.9"))).address("a", "10.0.0.1");
+    let (record, _) = recorded(&base(), &[]);
+    let mut pool = (*base().pool.unwrap()).clone();
+    let Some(Write::Status { body, .. }) = record.status else { panic!("no status") };
+    pool.status = serde_json::from_value(body["status"].clone()).unwrap();
+    let settled = PoolView { pool: Some(std::sync::Arc::new(pool)), ..base() };
+    assert!(recorded(&settled, &[]).0.status.is_none());
+}
+
+#[test]
+fn running_dry_and_recovering_are_told_once() {
+    let dry = view(Some(ip_pool("ns", "p").range("10.0.0.1", "10.0.0.1"))).claim(metal3("a")).claim(metal3("b"));
+    let (record, status) = recorded(&dry, &[]);
+    assert_eq!(status["conditions"][0]["reason"], "Exhausted");
+    let reasons: Vec<_> = record.notes.iter().map(|note| (note.reason, note.warning)).collect();
+    assert_eq!(reasons, [("AllocationFailed", true), ("PoolExhausted", true)]);
+    let mut pool = ip_pool("ns", "p").range("10.0.0.1", "10.0.0.2");
+    pool.status = serde_json::from_value(status).unwrap();
+    let (record, status) = recorded(&view(Some(pool)).address("a", "10.0.0.1"), &[]);
+    assert_eq!(status["conditions"][0]["reason"], "AddressesAvailable");
+    assert_eq!(record.notes.iter().map(|note| note.reason).collect::<Vec<_>>(), ["AddressesAvailable"]);
+}
+
+#[test]
+fn while_claims_stream_in_the_status_follows_once_a_second() {
+    let mut pool = ip_pool("ns", "p").range("10.0.0.1", "10.0.0.9");
+    let (_, status) = recorded(&view(Some(pool.clone())).claim(metal3("a")), &[]);
+    pool.status = serde_json::from_value(status).unwrap();
+    let mut later = view(Some(pool)).address("a", "10.0.0.1").claim(metal3("b"));
+    let (record, _) = recorded(&later, &[]);
+    assert!(record.status.is_none());
+    assert!(matches!(record.next, Next::After(pause, _) if pause == STATUS_PAUSE), "{:?}", record.next);
+    later.now = later.now.checked_add(STATUS_PAUSE).unwrap();
+    assert_eq!(recorded(&later, &[]).1["indexes"]["b"], "10.0.0.2");
+}
+
+#[test]
+fn a_refused_address_object_is_shown_on_its_claim() {
+    let view = view(Some(ip_pool("ns", "p").range("10.0.0.1", "10.0.0.9"))).claim(metal3("a")).claim(metal3("b"));
+    let round = decide(&view).call.unwrap();
+    let fault = |class| Some(Fault::new(class, "ApiRefused", "name too long"));
+    let writes = failures(&view, &round, &[fault(Class::Bug), fault(Class::Again)]);
+    assert_eq!(writes.len(), 1, "a lost race is nobody's fault");
+    let Write::Status { body, target } = &writes[0][0] else { panic!("no status") };
+    assert_eq!(target.key.name, "a");
+    assert_eq!(body["status"]["errorMessage"], "Failed to create associated IPAddress object: name too long");
+}
