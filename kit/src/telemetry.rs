@@ -1,5 +1,7 @@
 //! Logs: JSON for machines or text for people, filtered by `RUST_LOG` or a flag.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 
 /// The form of a log line.
@@ -18,7 +20,12 @@ pub fn start(format: LogFormat, level: &str) {
     let filter = EnvFilter::try_from_default_env()
         .or_else(|_| EnvFilter::try_new(level))
         .unwrap_or_else(|_| EnvFilter::new("info"));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // Colours are for terminals: in a file they only hide what one searches for.
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false);
     // An error means that logging was started before, e.g. by a test.
     let _ = match format {
         LogFormat::Text => lines.try_init(),

@@ -24,6 +24,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     let stop = CancellationToken::new();
     let mut context = Context::new(io.clone(), stop.clone()).with_scope(common.scope());
     context.watch_filter.clone_from(&common.watch_filter);
+    context.workers.resync = common.resync();
 
     let mut tasks: JoinSet<Result<&'static str>> = JoinSet::new();
     tasks.spawn(signals(stop.clone())?);
