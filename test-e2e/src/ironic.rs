@@ -132,7 +132,7 @@ impl Ironic {
 
     async fn ready(&self) -> Result<()> {
         let url = format!("{}/drivers", self.endpoint());
-        until("Ironic with its drivers", Duration::from_mins(3), async || {
+        until("Ironic with its drivers", Duration::from_mins(5), async || {
             self.record.check()?;
             let mut curl = match &self.options.netns {
                 Some(netns) => {

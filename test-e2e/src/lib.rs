@@ -10,6 +10,11 @@
 //!            pki -> level_a -> level_b     API server, then Cluster API
 //!                      |          |
 //!                   manager   clusterctl   our binary, our release components
+//!
+//! debian -> ramdisk, node_image (oci) -> cache     what machines boot and what is written to them
+//! net -> boot (files), ironic, bmc -> level_m      powered-off machines with a real Ironic
+//!                                       |
+//!                            life, story           one machine by hand; the main job
 //! ```
 //!
 //! Everything here works on Linux as root or as a user; only network namespaces, machines and package installation
