@@ -142,3 +142,6 @@ fn without_clash(pools: BTreeSet<Pool>) -> Result<BTreeSet<Pool>, RenderError> {
         None => Ok(pools),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -78,3 +78,6 @@ fn indexed(source: &MetaDataIndex, index: i32) -> String {
     let prefix = source.prefix.as_deref().unwrap_or_default();
     format!("{prefix}{number}{}", source.suffix.as_deref().unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests;

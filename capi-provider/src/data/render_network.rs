@@ -196,3 +196,6 @@ fn netmask(family: Family, prefix: i64, network: &str) -> Result<String, RenderE
         (Family::V4 | Family::V6, _) => Err(out_of_range()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,9 @@ use super::indexes::{self, Indexes};
 use super::secrets;
 use super::view::{ClaimView, TemplateView};
 
+/// A pass ends after so many writes and goes on at once in the next one: a wrong assumption then costs little.
+const MAX_WRITES: usize = 600;
+
 /// The controller of Metal3DataTemplates.
 #[derive(Debug, Clone)]
 pub struct Templates {
@@ -28,6 +31,7 @@ pub struct Templates {
 struct Work {
     writes: Vec<Write>,
     why: Option<Why>,
+    unfinished: bool,
 }
 
 impl Work {
@@ -52,10 +56,11 @@ pub fn decide(view: &TemplateView) -> Plan<NoCall> {
         }
     }
     let work = serve(view);
-    let next = match (work.writes.is_empty(), work.why) {
-        (_, Some(why)) => Next::Changed(why),
-        (false, None) => Next::Now,
-        (true, None) => Next::Rest,
+    let next = match (work.why, work.writes.is_empty()) {
+        _ if work.unfinished => Next::Now,
+        (Some(why), _) => Next::Changed(why),
+        (None, false) => Next::Now,
+        (None, true) => Next::Rest,
     };
     Plan { writes: work.writes, ..Plan::wait(next) }
 }
@@ -69,6 +74,10 @@ fn serve(view: &TemplateView) -> Work {
     let mut work = Work::default();
     let mut free = Indexes::of(&view.key.name, view.datas.iter().map(|data| &**data));
     for seen in &view.claims {
+        if work.writes.len() >= MAX_WRITES {
+            work.unfinished = true;
+            break;
+        }
         let name = seen.claim.metadata.name.as_deref().unwrap_or_default();
         if seen.cluster.as_ref().is_some_and(|cluster| cluster.is_paused()) {
             work.wait("Paused", format!("the Cluster of Metal3DataClaim {name} is paused"));

@@ -86,7 +86,15 @@ fn text(out: &mut String, content: &str) {
     if is_plain(content) {
         out.push_str(content);
     } else {
-        _ = write!(out, "{}", Value::from(content));
+        for c in Value::from(content).to_string().chars() {
+            match c {
+                // JSON leaves these as they are; YAML does not take them.
+                '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' => {
+                    _ = write!(out, "\\u{:04x}", u32::from(c));
+                }
+                c => out.push(c),
+            }
+        }
     }
 }
 
@@ -98,3 +106,6 @@ fn is_plain(content: &str) -> bool {
     let lower = content.to_ascii_lowercase();
     (word && !WORDS.contains(&lower.as_str())) || content.parse::<std::net::Ipv4Addr>().is_ok()
 }
+
+#[cfg(test)]
+mod tests;
