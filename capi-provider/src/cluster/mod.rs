@@ -55,10 +55,11 @@ impl Clusters {
             .own(&self.infras)
             .needs(&self.hosts)
             .watch(&self.owners, |old, new| new.or(old).and_then(infra_of).into_iter().collect())
-            .watch(&self.machines, move |_, new| {
+            .watch(&self.machines, move |old, new| {
                 // Only the last machine's end matters.
-                let gone = |machine: &Machine| Key::new(Key::of(machine).namespace, machine.spec.cluster_name.clone());
-                let cluster = new.filter(|machine| machine.metadata.deletion_timestamp.is_some()).map(gone);
+                let gone = new.is_none();
+                let cluster =
+                    old.filter(|_| gone).map(|it| Key::new(Key::of(it).namespace, it.spec.cluster_name.clone()));
                 cluster.and_then(|key| clusters.get(&key)).and_then(|cluster| infra_of(&cluster)).into_iter().collect()
             })
     }
