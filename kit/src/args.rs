@@ -42,9 +42,12 @@ pub struct Common {
     /// Address of /healthz and /readyz; empty turns it off.
     #[arg(long, default_value = ":9440")]
     pub health_addr: Address,
-    /// Address of /metrics and /why, without TLS; empty turns it off. Keep it on localhost unless scraped.
-    #[arg(long, alias = "metrics-bind-addr", default_value = "localhost:8080")]
+    /// Address of /metrics and /why, over HTTPS and only for who may `get` these paths; empty turns it off.
+    #[arg(long, aliases = ["metrics-bind-addr", "metrics-addr"], default_value = ":8443")]
     pub diagnostics_address: Address,
+    /// Serve the diagnostics over plain HTTP to everybody.
+    #[arg(long, default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub insecure_diagnostics: bool,
     /// Port of the webhook server; 0 turns it off.
     #[arg(long, default_value_t = 9443)]
     pub webhook_port: u16,

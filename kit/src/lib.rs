@@ -15,7 +15,7 @@
 //! | [`queue`], [`worker`], [`pass`], [`act`] | when a key is looked at, and the four steps of one look |
 //! | [`client`], [`fault`], [`hook`] | requests with time limits, classes of failure, where faults are injected |
 //! | [`diff`], [`conditions`], [`owners`], [`notes`] | small parts that decisions are made of |
-//! | [`plans`], [`metrics`], [`serve`], [`telemetry`] | how people look inside |
+//! | [`plans`], [`metrics`], [`serve`], [`guard`], [`telemetry`] | how people look inside |
 //! | [`lease`], [`webhook`], [`args`], [`yaml`] | leader election, admission and conversion, flags, files |
 
 pub mod act;
@@ -24,6 +24,7 @@ pub mod client;
 pub mod conditions;
 pub mod diff;
 pub mod fault;
+pub mod guard;
 pub mod hook;
 pub mod informer;
 pub mod key;

@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use kit::client::Io;
+use kit::guard::{self, Guard};
 use kit::key::Key;
 use kit::lease::{Election, Leadership};
 use kit::runtime::Context;
@@ -90,16 +91,23 @@ fn listen(tasks: &mut JoinSet<Result<&'static str>>, context: &Context, common: 
     }
     let pages =
         Pages { metrics: context.metrics.clone(), plans: context.plans.clone(), health: context.health.clone() };
-    let servers = [
-        (common.health_addr.0, serve::health_router(context.health.clone()), "health"),
-        (common.diagnostics_address.0, serve::diagnostics_router(pages), "diagnostics"),
-    ];
-    for (address, router, what) in servers {
-        let Some(address) = address else { continue };
-        let stop = stop.clone();
+    if let Some(address) = common.health_addr.0 {
+        let (router, stop) = (serve::health_router(context.health.clone()), stop.clone());
         tasks.spawn(async move {
-            serve::serve(address, router, stop).await.with_context(|| format!("serving {what} on {address}"))?;
-            Ok(what)
+            serve::serve(address, router, stop).await.with_context(|| format!("serving health on {address}"))?;
+            Ok("health")
+        });
+    }
+    if let Some(address) = common.diagnostics_address.0 {
+        let (router, stop) = (serve::diagnostics_router(pages), stop.clone());
+        let guard = (!common.insecure_diagnostics).then(|| Guard::new(context.io.clone()));
+        tasks.spawn(async move {
+            let served = match guard {
+                Some(guard) => guard::serve(address, guard.protect(router), stop).await,
+                None => serve::serve(address, router, stop).await,
+            };
+            served.with_context(|| format!("serving diagnostics on {address}"))?;
+            Ok("diagnostics")
         });
     }
 }

@@ -60,6 +60,7 @@ pub async fn start(plane: &ControlPlane, components: Vec<Value>, options: Option
         format!("--webhook-cert-dir={}", plane.webhook_certificates()?.display()),
         format!("--health-addr={health}"),
         format!("--diagnostics-address={diagnostics}"),
+        "--insecure-diagnostics".to_owned(),
     ]);
     spec = spec.env("POD_NAMESPACE", "default");
     for (name, value) in options.env {
