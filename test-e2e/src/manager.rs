@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::bench::source_tree;
@@ -13,7 +14,7 @@ use crate::by_url::localize;
 use crate::host::free_ports;
 use crate::level_a::ControlPlane;
 use crate::manifests;
-use crate::process::{Record, Spec};
+use crate::process::{Record, Spec, Supervisor};
 use crate::wait::until;
 
 /// How long our manager may take to become ready; it is small, but the machine may be busy.
@@ -41,6 +42,30 @@ pub struct Manager {
     pub health: SocketAddr,
     /// Where `/metrics` and `/why` are.
     pub diagnostics: SocketAddr,
+    spec: Spec,
+    processes: Supervisor,
+}
+
+impl Manager {
+    /// Waits until it is ready and its webhooks answer.
+    pub async fn ready(&self) -> Result<()> {
+        until("our manager being ready", START, async || {
+            self.process.check()?;
+            let serves = tokio::net::TcpStream::connect(self.webhooks).await.is_ok();
+            let ready = reqwest::get(format!("http://{}/readyz", self.health)).await?;
+            let (status, text) = (ready.status(), ready.text().await?);
+            anyhow::ensure!(status.is_success(), "not ready: {text}");
+            Ok(serves.then_some(()))
+        })
+        .await
+    }
+
+    /// Kills the process in the middle of whatever it does, and starts it again as it was.
+    pub async fn crash(&mut self) -> Result<()> {
+        self.process.signal(Signal::KILL)?;
+        self.process = self.processes.start(self.spec.clone()).await?;
+        self.ready().await
+    }
 }
 
 /// Installs definitions and webhook configurations from `components` (see [`components`]), starts the binary and waits
@@ -66,17 +91,11 @@ pub async fn start(plane: &ControlPlane, components: Vec<Value>, options: Option
     for (name, value) in options.env {
         spec = spec.env(name, value);
     }
-    let process = plane.processes().start(spec).await?;
-    until("our manager being ready", START, async || {
-        process.check()?;
-        let serves = tokio::net::TcpStream::connect(webhooks).await.is_ok();
-        let ready = reqwest::get(format!("http://{health}/readyz")).await?;
-        let (status, text) = (ready.status(), ready.text().await?);
-        anyhow::ensure!(status.is_success(), "not ready: {text}");
-        Ok(serves.then_some(()))
-    })
-    .await?;
-    Ok(Manager { process, webhooks, health, diagnostics })
+    let processes = plane.processes().clone();
+    let process = processes.start(spec.clone()).await?;
+    let manager = Manager { process, webhooks, health, diagnostics, spec, processes };
+    manager.ready().await?;
+    Ok(manager)
 }
 
 /// The binary `metal3`: `$METAL3_BIN`, else beside the running program as cargo puts it.

@@ -6,6 +6,7 @@
 //! ```
 
 pub mod cluster;
+pub mod crashes;
 pub mod demo;
 pub mod enrol;
 pub mod main_job;

@@ -37,16 +37,19 @@ impl Line {
         }
     }
 
-    /// The line of a Metal3Machine.
+    /// The line of a Metal3Machine: until it is ready it waits for its host, then for its Node.
     pub fn of_machine(machine: &Value) -> Self {
         let status = &machine["status"];
-        let ready = condition(status, &["Ready"]);
-        let state = match ready.and_then(|c| text(&c["status"])) {
-            Some("True") => "ready",
-            _ if machine["metadata"]["deletionTimestamp"].is_string() => "deleting",
-            _ => "waiting",
+        let holds = |of: &str| named(status, of).is_some_and(|c| c["status"] == "True");
+        let (state, wait) = if machine["metadata"]["deletionTimestamp"].is_string() {
+            ("deleting", condition(status, &["Ready", "NodeLinked"]))
+        } else if !holds("Ready") {
+            ("waiting", condition(status, &["Ready"]))
+        } else if holds("NodeLinked") {
+            ("has its Node", None)
+        } else {
+            ("deployed", condition(status, &["NodeLinked"]))
         };
-        let wait = ready.filter(|c| text(&c["status"]) != Some("True"));
         Self {
             subject: format!("machine {}", text(&machine["metadata"]["name"]).unwrap_or("?")),
             state: state.to_owned(),
@@ -109,11 +112,13 @@ fn text(value: &Value) -> Option<&str> {
     value.as_str().filter(|s| !s.is_empty())
 }
 
+fn named<'a>(status: &'a Value, wanted: &str) -> Option<&'a Value> {
+    status["conditions"].as_array()?.iter().find(|c| c["type"] == wanted)
+}
+
+/// The first of these conditions that says something.
 fn condition<'a>(status: &'a Value, types: &[&str]) -> Option<&'a Value> {
-    let all = status["conditions"].as_array()?;
-    types
-        .iter()
-        .find_map(|wanted| all.iter().find(|c| c["type"].as_str() == Some(wanted) && text(&c["message"]).is_some()))
+    types.iter().filter_map(|wanted| named(status, wanted)).find(|c| text(&c["message"]).is_some())
 }
 
 fn message(condition: &Value) -> String {
@@ -166,6 +171,20 @@ mod tests {
         let host = json!({"metadata": {"name": "a"}, "status": {"errorMessage": "wrong password"}});
         assert_eq!(Line::of_host(&host).waits_for, "ERROR wrong password");
         assert_eq!(Line::of_host(&host).state, "new (off)");
+    }
+
+    #[test]
+    fn a_machine_waits_for_its_host_and_then_for_its_node() {
+        let with = |ready: &str, linked: &str| {
+            json!({"metadata": {"name": "m"}, "status": {"conditions": [
+                {"type": "Ready", "status": ready, "message": "host a is provisioning"},
+                {"type": "NodeLinked", "status": linked, "message": "no Node yet"},
+            ]}})
+        };
+        let line = |ready, linked| Line::of_machine(&with(ready, linked));
+        assert_eq!(line("False", "Unknown").waits_for, "host a is provisioning");
+        assert_eq!(line("True", "Unknown").waits_for, "no Node yet");
+        assert_eq!(line("True", "True").state, "has its Node");
     }
 
     #[test]
