@@ -75,7 +75,7 @@ pub async fn environment(cache: &Cache) -> Result<PathBuf> {
                 .arg(place.dir.join("bin/python"))
                 .args(["-m", "pip", "install", "--quiet", "--no-cache-dir", "--constraint"])
                 .arg(&constraints)
-                .args([&format!("ironic=={IRONIC}"), "sushy", "bcrypt"])
+                .args([&format!("ironic=={IRONIC}"), "sushy", "bcrypt", "python-ironicclient"])
                 .log(&place.log)
                 .limit(Duration::from_mins(20))
                 .run()
@@ -104,6 +104,11 @@ impl Ironic {
     /// URL of the API with its version, as `IRONIC_ENDPOINT` wants it.
     pub fn endpoint(&self) -> String {
         format!("http://{}/v1", self.options.listen)
+    }
+
+    /// The command line client of the Bare Metal service, for people.
+    pub fn client(&self) -> PathBuf {
+        self.environment.join("bin/baremetal")
     }
 
     /// Its process, for tests that stop it.

@@ -5,12 +5,13 @@ use test_e2e::bmc::spec::Firmware;
 use test_e2e::host::run_in;
 use test_e2e::node_image::Role;
 use test_e2e::story::cluster::Cluster;
+use test_e2e::story::crashes::crashes;
 use test_e2e::story::main_job::{Job, run};
 use test_e2e::story::stage::{Stage, prepare};
 use test_e2e::{Bench, level_m, versions};
 
 /// One control plane and one worker: scaling 0 -> 1 -> 0, so that never more than one machine is being deployed
-/// beside an emulated control plane.
+/// beside an emulated control plane. Meanwhile the manager is killed ten times, at random moments.
 #[test]
 fn powered_off_machines_become_a_cluster_and_return_to_the_shelf() {
     let options = level_m::Options {
@@ -29,7 +30,9 @@ fn powered_off_machines_become_a_cluster_and_return_to_the_shelf() {
         let mut watch = stage.watch("main").await?;
         let cluster = Cluster { name: "c1".to_owned(), version: versions::KUBERNETES.to_owned() };
         let job = Job { hosts: 2, workers: vec![1, 0] };
-        let report = run(&mut watch, &stage.clusterctl, &cluster, &stage.site, &job).await?;
+        let seed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs();
+        let job = run(&mut watch, &stage.clusterctl, &cluster, &stage.site, &job);
+        let (report, ()) = tokio::try_join!(job, crashes(stage.manager.clone(), 10, seed))?;
         assert_eq!(report.nodes.len(), 1, "only the control plane is left");
         assert_eq!(report.last.hosts_in("available").len(), 1);
         assert_eq!(report.addresses.len(), 1, "the worker's address is free again: {:?}", report.addresses);

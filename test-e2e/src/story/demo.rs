@@ -80,4 +80,7 @@ fn around(stage: &Stage, namespace: &str, cluster: &Cluster) {
     println!("  k get secret {}-kubeconfig -o jsonpath='{{.data.value}}' | base64 -d >demo.kubeconfig", cluster.name);
     println!("  KUBECONFIG=demo.kubeconfig k get nodes -o wide");
     println!("  {enter} curl -s http://{}/why", stage.manager.diagnostics);
+    let ironic = &stage.site.ironic;
+    println!("  export OS_AUTH_TYPE=http_basic OS_USERNAME={} OS_PASSWORD={}", ironic.username, ironic.password);
+    println!("  {enter} {} --os-endpoint {} node list", stage.ironic.client().display(), ironic.url);
 }

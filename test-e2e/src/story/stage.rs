@@ -9,6 +9,7 @@ use anyhow::Result;
 use super::watch::Watch;
 use crate::cache::Cache;
 use crate::clusterctl::Clusterctl;
+use crate::ironic::Ironic;
 use crate::level_a::{self, ControlPlane};
 use crate::level_m::{self, Description};
 use crate::manager::{self, Manager};
@@ -26,6 +27,8 @@ pub struct Stage {
     pub bench: Bench,
     /// Machines and images.
     pub site: Description,
+    /// The real Ironic.
+    pub ironic: Ironic,
     /// The management cluster.
     pub plane: ControlPlane,
     /// Our manager.
@@ -49,7 +52,7 @@ impl Stage {
     /// Starts everything. Call it inside the namespace that [`prepare`] returned.
     pub async fn build(bench: Bench, options: &level_m::Options) -> Result<Self> {
         let mut phases = Phases::start("stage");
-        let (site, _) = level_m::start(&bench, options).await?;
+        let (site, ironic) = level_m::start(&bench, options).await?;
         phases.done("machines and Ironic");
         let address = level_a::Options {
             netns: Some(site.netns.clone()),
@@ -64,7 +67,7 @@ impl Stage {
         let manager = start_manager(&bench, &plane, &site).await?;
         let clusterctl = Clusterctl::create(&bench).await?;
         phases.done("our manager");
-        Ok(Self { bench, site, plane, manager, clusterctl })
+        Ok(Self { bench, site, ironic, plane, manager, clusterctl })
     }
 
     /// Eyes on a namespace that is made for the story.
