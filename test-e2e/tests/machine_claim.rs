@@ -79,8 +79,15 @@ async fn a_machine_takes_a_host_joins_as_a_node_and_gives_the_host_back() {
     story.no_host_left().await.unwrap();
     phases.done("a machine without a host says why");
 
-    story.release(&second, &other).await.unwrap();
-    phases.done("worker machine gave its host back");
+    let third = story.reuse(&second, &other).await.unwrap();
+    phases.done("a roll-out gave the host to the next machine of the deployment");
+    story.runs(&other).await.unwrap();
+    story.joins(&nodes, &other, false).await.unwrap();
+    story.running(&third).await.unwrap();
+    phases.done("the next machine runs");
+
+    story.release(&third, &other).await.unwrap();
+    phases.done("worker machine gave its host back, and nobody keeps it");
     // Nobody touched the other host meanwhile.
     let kept = story.hosts().get(&host).await.unwrap();
     assert_eq!(kept.spec.consumer_ref.unwrap().name.as_deref(), Some(first.as_str()));
@@ -330,6 +337,37 @@ impl Story {
         })
         .await?;
         self.scale(1).await
+    }
+
+    /// A roll-out without surge, with host reuse: the new machine gets the host of the old one, although another is
+    /// free. The name of the new machine.
+    async fn reuse(&self, old: &str, host: &str) -> Result<String> {
+        self.patch::<Metal3MachineTemplate>("one", json!({"spec": {"nodeReuse": true}})).await?;
+        self.host("host-2").await?;
+        let update = json!({"maxSurge": 0, "maxUnavailable": 1});
+        let strategy = json!({"type": "RollingUpdate", "rollingUpdate": update});
+        let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        self.patch::<MachineDeployment>("one", json!({"spec": {"rollout": {"after": now, "strategy": strategy}}}))
+            .await?;
+        until("the old machine's image being taken off", LIMIT, async || {
+            Ok(self.hosts().get(host).await?.spec.image.is_none().then_some(()))
+        })
+        .await?;
+        self.state(host, ProvisioningState::Available).await?;
+        let next = until("the next machine having the same host", LIMIT, async || {
+            let found = self.hosts().get(host).await?;
+            let user = found.spec.consumer_ref.context("the host is free for anybody")?;
+            let name = user.name.unwrap_or_default();
+            let labels = found.metadata.labels.unwrap_or_default();
+            let kept = labels.get(label::NODE_REUSE).map(String::as_str);
+            ensure!(name != old, "still of the old machine");
+            ensure!(user.kind.as_deref() == Some("Metal3Machine"), "kept for {kept:?} by {:?}", user.kind);
+            ensure!(kept.is_none(), "taken, but still labelled {kept:?}");
+            Ok(found.spec.image.is_some().then_some(name))
+        })
+        .await?;
+        ensure!(self.hosts().get("host-2").await?.spec.consumer_ref.is_none(), "the other host was taken");
+        Ok(next)
     }
 
     /// Deletes the Machine of a Metal3Machine and follows its host until it is free.

@@ -212,12 +212,12 @@ impl Story {
         pin_mut!(stream);
         let mut users: BTreeMap<String, Option<String>> = BTreeMap::new();
         while let Some(event) = stream.next().await {
-            let (Ok(Event::Apply(host)) | Ok(Event::InitApply(host))) = event else { continue };
+            let Ok(Event::Apply(host) | Event::InitApply(host)) = event else { continue };
             let user = host.spec.consumer_ref.and_then(|user| user.name);
             users.insert(host.metadata.name.unwrap_or_default(), user.clone());
-            let uses = users.values().filter(|known| user.is_some() && **known == user).count();
-            if uses > 1 {
-                return format!("machine {user:?} uses {uses} hosts: {users:?}");
+            let count = users.values().filter(|known| user.is_some() && **known == user).count();
+            if count > 1 {
+                return format!("machine {user:?} uses {count} hosts: {users:?}");
             }
         }
         "the watch of hosts ended".to_owned()

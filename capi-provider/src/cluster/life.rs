@@ -1,5 +1,7 @@
 //! The life of a Metal3Cluster. Pure.
 
+use std::time::Duration;
+
 use api::infra::v1beta2::{Initialization, Metal3Cluster, Metal3ClusterStatus};
 use api::metal3::BareMetalHost;
 use api::names::{finalizer, label};
@@ -8,8 +10,10 @@ use kit::conditions::{self, Condition, Severity, Truth};
 use kit::pass::{Class, Done, Next, NoCall, Plan, Why, Write};
 use kit::{diff, owners};
 
-use super::view::View;
+use super::view::{Demand, View};
 
+/// How often it is checked whether kept hosts are still needed.
+const KEPT_CHECK: Duration = Duration::from_secs(30);
 /// The endpoint is known.
 const INFRASTRUCTURE: &str = "BaremetalInfrastructureReady";
 
@@ -30,8 +34,12 @@ pub(super) fn decide(view: &View) -> Plan<NoCall> {
     if !owners::has_finalizer(&*view.infra, finalizer::METAL3_CLUSTER) {
         return Plan::write(owners::add_finalizer(&*view.infra, finalizer::METAL3_CLUSTER), Next::Now);
     }
+    if let Some(write) = surplus(view).find_map(|host| diff::object_exact(host, &unkept(host))) {
+        return Plan::write(write, Next::Now);
+    }
     match view.endpoint() {
-        Some(_) => Plan::wait(Next::Rest),
+        Some(_) if view.kept.is_empty() => Plan::wait(Next::Rest),
+        Some(_) => Plan::wait(Next::After(KEPT_CHECK, Why::new("HostsKept", "hosts are kept for coming machines"))),
         None => Plan::wait(Next::Changed(Why::new(
             "InvalidConfiguration",
             "spec.controlPlaneEndpoint needs host and port of the workload cluster's API server",
@@ -52,6 +60,14 @@ fn leaving(view: &View) -> Plan<NoCall> {
         Some(write) => Plan::write(write, Next::Now),
         None => Plan::write(owners::remove_finalizer(&*view.infra, finalizer::METAL3_CLUSTER), Next::Gone),
     }
+}
+
+/// Hosts kept for somebody who needs no more: after a scale-in, or a roll-out that used other hosts.
+fn surplus(view: &View) -> impl Iterator<Item = &BareMetalHost> {
+    view.kept.iter().map(|host| &**host).filter(|host| {
+        let owner = host.metadata.labels.as_ref().and_then(|labels| labels.get(label::NODE_REUSE));
+        owner.and_then(|owner| view.demand.get(owner)).is_some_and(Demand::is_met)
+    })
 }
 
 /// A host that nobody will come back for.
@@ -97,7 +113,8 @@ pub(super) fn status(view: &View, next: &Next, done: &Done<()>) -> Option<Write>
 
 fn told(view: &View, next: &Next, done: &Done<()>) -> Vec<Condition> {
     let failed = done.failed.as_ref().filter(|fault| fault.class != Class::Again);
-    match (failed, next.why()) {
+    let waits = next.why().filter(|why| why.reason != "HostsKept");
+    match (failed, waits) {
         (Some(fault), _) => vec![Condition::no("Ready", "NotReady", fault.message.clone()).severity(Severity::Warning)],
         (None, Some(why)) if view.deleting() => vec![Condition::no("Ready", "Deleting", why.message.clone())],
         (None, Some(why)) => vec![

@@ -4,19 +4,24 @@
 mod life;
 mod view;
 
-use api::capi::{Cluster, Machine};
-use api::infra::v1beta2::Metal3Cluster;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use api::capi::{Cluster, KubeadmControlPlane, Machine, MachineDeployment};
+use api::infra::v1beta2::{Metal3Cluster, Metal3Machine};
 use api::metal3::BareMetalHost;
-use api::names::annotation;
+use api::names::{annotation, label};
 use jiff::Timestamp;
+use kit::client::Io;
 use kit::owners;
 use kit::pass::{Controller, Done, Fault, Found, Key, Next, NoCall, Plan, Record};
 use kit::runtime::Context;
 use kit::store::Store;
 use kit::wakes::Registration;
 
-pub use self::view::View;
+pub use self::view::{Demand, View};
 use crate::machine::consumer::Consumer;
+use crate::machine::gather::{reuse_owner, waits_for_host};
 use crate::remote::Remotes;
 
 /// Index of Machines by cluster (`namespace/name`).
@@ -31,6 +36,8 @@ pub struct Clusters {
     owners: Store<Cluster>,
     machines: Store<Machine>,
     hosts: Store<BareMetalHost>,
+    ours: Store<Metal3Machine>,
+    io: Io,
     remotes: Remotes,
     watch_filter: String,
 }
@@ -43,6 +50,8 @@ impl Clusters {
             owners: context.store(),
             machines: context.store::<Machine>().index(BY_CLUSTER, cluster_of),
             hosts: context.store::<BareMetalHost>().index(KEPT, kept_for),
+            ours: context.store(),
+            io: context.io.clone(),
             remotes,
             watch_filter: context.watch_filter.clone(),
         }
@@ -54,6 +63,7 @@ impl Clusters {
         Registration::new()
             .own(&self.infras)
             .needs(&self.hosts)
+            .needs(&self.ours)
             .watch(&self.owners, |old, new| new.or(old).and_then(infra_of).into_iter().collect())
             .watch(&self.machines, move |old, new| {
                 // Only the last machine's end matters.
@@ -62,6 +72,42 @@ impl Clusters {
                     old.filter(|_| gone).map(|it| Key::new(Key::of(it).namespace, it.spec.cluster_name.clone()));
                 cluster.and_then(|key| clusters.get(&key)).and_then(|cluster| infra_of(&cluster)).into_iter().collect()
             })
+    }
+}
+
+impl Clusters {
+    /// What the owner named by a reuse label needs.
+    async fn demand(&self, view: &View, namespace: &str, owner: &str, cluster: &str) -> Demand {
+        let wanted = match owner.split_once('-') {
+            Some(("md", name)) => {
+                let found = self.io.get::<MachineDeployment>(&Key::new(namespace, name)).await;
+                found.map(|found| found.map(|it| it.spec.replicas.unwrap_or(1)))
+            }
+            Some(("cp", name)) => {
+                let reference = view.cluster.as_ref().and_then(|cluster| cluster.spec.control_plane_ref.as_ref());
+                // Of other kinds the number of machines is not known here; their hosts stay kept.
+                if !reference.is_some_and(|it| it.is("KubeadmControlPlane", api::capi::CONTROL_PLANE_GROUP)) {
+                    return Demand::Unknown;
+                }
+                let found = self.io.get::<KubeadmControlPlane>(&Key::new(namespace, name)).await;
+                found.map(|found| found.map(|it| it.spec.replicas.unwrap_or(1)))
+            }
+            _ => return Demand::Unknown,
+        };
+        let replicas = match wanted {
+            Ok(Some(replicas)) => usize::try_from(replicas).unwrap_or(0),
+            Ok(None) => return Demand::Gone,
+            Err(_) => return Demand::Unknown,
+        };
+        let machines = self.machines.by(BY_CLUSTER, cluster);
+        let live = machines.iter().filter(|machine| {
+            machine.metadata.deletion_timestamp.is_none() && reuse_owner(machine).as_deref() == Some(owner)
+        });
+        let waits = |machine: &&Arc<Machine>| {
+            let ours = self.ours.get(&Key::new(namespace, machine.spec.infrastructure_ref.name.as_str()));
+            ours.is_none_or(|ours| waits_for_host(&ours))
+        };
+        Demand::Wants { replicas, live: live.clone().count(), waiting: live.filter(waits).count() }
     }
 }
 
@@ -84,13 +130,23 @@ impl Controller for Clusters {
         let owner = owners::owner_of_kind(&infra.metadata, api::capi::GROUP, "Cluster");
         let cluster_key = owner.map(|owner| Key::new(key.namespace.as_str(), owner.name.as_str()));
         let index = cluster_key.as_ref().map(ToString::to_string).unwrap_or_default();
-        let view = View {
+        let mut view = View {
             now: Timestamp::now(),
             cluster: cluster_key.as_ref().and_then(|key| self.owners.get(key)),
             machines: self.machines.by(BY_CLUSTER, &index).len(),
             kept: self.hosts.by(KEPT, &index),
+            demand: BTreeMap::new(),
             infra,
         };
+        if !view.deleting() && !view.paused() {
+            for host in &view.kept {
+                let owner = host.metadata.labels.as_ref().and_then(|labels| labels.get(label::NODE_REUSE));
+                if let Some(owner) = owner.filter(|owner| !view.demand.contains_key(*owner)).cloned() {
+                    let demand = self.demand(&view, &key.namespace, &owner, &index).await;
+                    view.demand.insert(owner, demand);
+                }
+            }
+        }
         if let Some(cluster) = cluster_key.filter(|_| view.deleting() && view.machines == 0) {
             self.remotes.forget(&cluster);
         }

@@ -16,7 +16,14 @@ fn infra() -> Metal3Cluster {
 }
 
 fn view(infra: Metal3Cluster) -> View {
-    View { now: now(), infra: Arc::new(infra), cluster: Some(Arc::new(cluster())), machines: 0, kept: Vec::new() }
+    View {
+        now: now(),
+        infra: Arc::new(infra),
+        cluster: Some(Arc::new(cluster())),
+        machines: 0,
+        kept: Vec::new(),
+        demand: BTreeMap::new(),
+    }
 }
 
 fn nothing_done() -> Done<()> {
@@ -123,4 +130,29 @@ fn the_finalizer_comes_first() {
     let [Write::Patch { target, body }] = plan.writes.as_slice() else { panic!("{plan:?}") };
     assert_eq!(target.resource_version.as_deref(), Some("1"));
     assert_eq!(*body, serde_json::json!({ "metadata": { "finalizers": [finalizer::METAL3_CLUSTER] } }));
+}
+
+#[test]
+fn a_kept_host_is_let_go_when_nobody_will_ask_for_it() {
+    let host = labelled(consumed(available("h"), "cluster.x-k8s.io", "Cluster", "c"), label::NODE_REUSE, "md-w");
+    let wants = |replicas, live, waiting| Demand::Wants { replicas, live, waiting };
+    let table = [
+        ("scale-in", wants(1, 1, 0), true),
+        ("the next machine is to come", wants(2, 1, 0), false),
+        ("the next machine is there and has no host", wants(1, 1, 1), false),
+        ("surge took another host", wants(1, 2, 0), true),
+        ("gone", Demand::Gone, true),
+        ("not known", Demand::Unknown, false),
+    ];
+    for (case, demand, freed) in table {
+        let view =
+            View { kept: vec![Arc::new(host.clone())], demand: [("md-w".to_owned(), demand)].into(), ..view(infra()) };
+        let plan = life::decide(&view);
+        assert_eq!(plan.writes.len(), usize::from(freed), "{case}");
+        if !freed {
+            let told =
+                life::status(&view, &plan.next, &nothing_done()).map(|write| apply(&*view.infra, &write)).unwrap();
+            assert_eq!(condition(&told, "Ready").as_deref(), Some("True Ready"), "{case}");
+        }
+    }
 }

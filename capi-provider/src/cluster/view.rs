@@ -1,11 +1,41 @@
 //! What a pass over a Metal3Cluster knows.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::capi::Cluster;
 use api::infra::v1beta2::{ApiEndpoint, Metal3Cluster};
 use api::metal3::BareMetalHost;
 use jiff::Timestamp;
+
+/// What a control plane or deployment needs, as far as hosts kept for it are concerned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Demand {
+    /// It does not exist any more.
+    Gone,
+    /// It could not be read.
+    Unknown,
+    /// It exists.
+    Wants {
+        /// Machines wanted.
+        replicas: usize,
+        /// Machines that are not being deleted.
+        live: usize,
+        /// Those of them that have no host yet.
+        waiting: usize,
+    },
+}
+
+impl Demand {
+    /// Whether a host kept for it will not be asked for: before the next roll-out, every machine has its host.
+    pub fn is_met(&self) -> bool {
+        match self {
+            Self::Gone => true,
+            Self::Unknown => false,
+            Self::Wants { replicas, live, waiting } => live >= replicas && *waiting == 0,
+        }
+    }
+}
 
 /// The snapshot.
 #[derive(Debug, Clone)]
@@ -20,6 +50,8 @@ pub struct View {
     pub machines: usize,
     /// Hosts that are kept for coming machines of the Cluster.
     pub kept: Vec<Arc<BareMetalHost>>,
+    /// What those that hosts are kept for need, by the value of the reuse label.
+    pub demand: BTreeMap<String, Demand>,
 }
 
 impl View {

@@ -222,7 +222,7 @@ fn controlling(machine: &Machine) -> Option<Owner<'_>> {
 }
 
 /// The reuse label's value for machines of this owner: `cp-<control plane>` or `md-<deployment>`.
-fn reuse_owner(machine: &Machine) -> Option<String> {
+pub fn reuse_owner(machine: &Machine) -> Option<String> {
     match controlling(machine)? {
         Owner::ControlPlane(owner) => Some(format!("cp-{}", owner.name)),
         Owner::MachineSet(_) => {
