@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use serde_json::Value;
 
 use crate::bench::Bench;
 use crate::by_url::localize;
@@ -95,6 +96,23 @@ pub async fn start(bench: &Bench, plane: &ControlPlane) -> Result<ClusterApi> {
 /// Builds what level B needs (or finds it in the cache): the folder of the managers and the one of their manifests.
 pub async fn prepare(cache: &Cache) -> Result<(PathBuf, PathBuf)> {
     Ok((gobuild::cluster_api(cache).await?, manifests_of_release(cache).await?))
+}
+
+/// Only Cluster API's definitions, without conversion: for tests in which our manager watches these kinds and nobody
+/// has to serve them.
+pub async fn definitions(cache: &Cache) -> Result<Vec<Value>> {
+    let folder = manifests_of_release(cache).await?;
+    let mut all = Vec::new();
+    for (name, _) in PROVIDERS {
+        all.extend(manifests::read(&folder.join(format!("{name}.yaml")))?);
+    }
+    all.retain(|object| object["kind"] == "CustomResourceDefinition");
+    for definition in &mut all {
+        if let Some(spec) = definition["spec"].as_object_mut() {
+            spec.remove("conversion");
+        }
+    }
+    Ok(all)
 }
 
 /// The rendered components of the three providers (`<binary>.yaml`) and Cluster API's `metadata.yaml`.

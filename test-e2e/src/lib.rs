@@ -41,6 +41,7 @@ pub mod level_m;
 pub mod life;
 pub mod manager;
 pub mod manifests;
+pub mod measure;
 pub mod net;
 pub mod node_image;
 pub mod oci;

@@ -40,6 +40,8 @@ enum Command {
     Status(Which),
     /// From powered-off machines to a cluster, for people to watch; stays up.
     Demo,
+    /// Measures speed and memory of our controllers and prints a table.
+    Measure,
     /// Stops every bench and removes run folders and cache.
     Clean,
     /// Drives one machine of a running level M through Ironic: steps out of enroll, manage, inspect, provide, deploy,
@@ -148,6 +150,7 @@ fn main() -> Result<()> {
             run_in(None, async || level_m::down(&bench).await)
         }
         Command::Status(which) => status(&which.name),
+        Command::Measure => test_e2e::measure::measure(),
         Command::Demo => test_e2e::story::demo::demo(),
         Command::Clean => clean(),
         Command::Guard { which, incarnation } => guard(&which.name, &incarnation),

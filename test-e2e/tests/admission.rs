@@ -8,8 +8,9 @@ use axum::http::Request;
 use kube::Client;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
+use test_e2e::cache::Cache;
 use test_e2e::level_a::ControlPlane;
-use test_e2e::{fixture, gobuild, level_b, manager, manifests};
+use test_e2e::{fixture, level_b, manager, manifests};
 use tokio::sync::OnceCell;
 
 mod shapes;
@@ -33,17 +34,7 @@ async fn plane() -> &'static ControlPlane {
 
 /// Only the definitions: our manager watches these kinds, and nobody needs to serve them here.
 async fn cluster_api_kinds(plane: &ControlPlane) {
-    let cache = test_e2e::cache::Cache::open().unwrap();
-    gobuild::kubernetes(&cache).await.unwrap();
-    let folder = level_b::manifests_of_release(&cache).await.unwrap();
-    let mut definitions = Vec::new();
-    for file in ["capi-manager", "cabpk-manager", "kcp-manager"] {
-        definitions.extend(manifests::read(&folder.join(format!("{file}.yaml"))).unwrap());
-    }
-    definitions.retain(|object| object["kind"] == "CustomResourceDefinition");
-    for definition in &mut definitions {
-        definition["spec"].as_object_mut().unwrap().remove("conversion");
-    }
+    let definitions = level_b::definitions(&Cache::open().unwrap()).await.unwrap();
     manifests::apply(&plane.client().await.unwrap(), "default", &definitions).await.unwrap();
 }
 
