@@ -10,10 +10,11 @@
 //! ```
 //!
 //! [`run`] starts it; [`hooks`] are its webhooks; [`config`] is how it is set up; [`node`] maps a host to its Ironic
-//! node and [`calls`] are the requests.
+//! node and [`calls`] are the requests. [`firmware`] reads settings and versions and checks what is wished of them.
 
 pub mod calls;
 pub mod config;
+pub mod firmware;
 pub mod hooks;
 pub mod host;
 pub mod node;
@@ -65,23 +66,25 @@ pub async fn run(context: Context, options: Options) -> Result<(), Fault> {
     let wakes = wakes(&sources, &bell);
     let concurrency = options.worker.concurrency(options.config.concurrency);
     let hosts = sources.hosts.clone();
+    let [settings, components] = firmware::spawn(&context, &sources, concurrency);
     let worker = worker::spawn(&context, Hosts::new(sources), wakes, concurrency);
     let ringing = context.shutdown.run_until_cancelled(ring(poll.clone(), bell, hosts));
     let stop = context.shutdown.clone();
     let polling = poller.run(async move { stop.cancelled().await });
-    let ((), _, ended) = tokio_join(polling, ringing, worker).await;
+    let ((), _, ended) = tokio_join(polling, ringing, [worker, settings, components]).await;
     ended
 }
 
-/// Waits for the three tasks of the operator; the worker's end is what counts.
+/// Waits for the tasks of the operator; the end of a worker is what counts.
 async fn tokio_join<A, B>(
     polling: impl Future<Output = A>,
     ringing: impl Future<Output = B>,
-    worker: tokio::task::JoinHandle<()>,
+    workers: [tokio::task::JoinHandle<()>; 3],
 ) -> (A, B, Result<(), Fault>) {
-    let ended = async {
-        worker.await.map_err(|error| Fault::new(Class::Bug, "WorkerEnded", format!("the worker ended: {error}")))
-    };
+    let [hosts, settings, components] = workers.map(|worker| async {
+        worker.await.map_err(|error| Fault::new(Class::Bug, "WorkerEnded", format!("a worker ended: {error}")))
+    });
+    let ended = async { tokio::try_join!(hosts, settings, components).map(|_| ()) };
     tokio::join!(polling, ringing, ended)
 }
 

@@ -81,3 +81,89 @@ pub struct SettingSchema {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unique: Option<bool>,
 }
+
+/// A part of a name that marks settings which are never shown nor set.
+pub const PASSWORD: &str = "Password";
+
+impl SettingSchema {
+    /// Whether the setting may be given this value; the error is a sentence for people.
+    pub fn check(&self, name: &str, value: &str) -> Result<(), String> {
+        let refuse = |cause: String| Err(format!("Setting {name} is invalid, {cause}"));
+        if self.read_only == Some(true) {
+            return refuse("it is read-only".to_owned());
+        }
+        if name.contains(PASSWORD) {
+            return refuse("passwords cannot be set this way".to_owned());
+        }
+        match &self.attribute_type {
+            None => Ok(()),
+            Some(AttributeType::Enumeration) if self.allowable_values.iter().any(|v| v == value) => Ok(()),
+            Some(AttributeType::Enumeration) => {
+                refuse(format!("{value:?} is not one of {}", self.allowable_values.join(", ")))
+            }
+            Some(AttributeType::Integer) => match value.parse::<i64>() {
+                Err(_) => refuse(format!("{value:?} is not a whole number")),
+                Ok(number) => within(number, self.lower_bound, self.upper_bound, "value")
+                    .or_else(|cause| refuse(format!("{cause}, {value} was given"))),
+            },
+            Some(AttributeType::String) => {
+                // The lengths are those of the management controller, which counts bytes.
+                let length = i64::try_from(value.len()).unwrap_or(i64::MAX);
+                within(length, self.min_length, self.max_length, "length")
+                    .or_else(|cause| refuse(format!("{cause}, {value:?} has {length}")))
+            }
+            Some(AttributeType::Boolean) if matches!(value, "true" | "false") => Ok(()),
+            Some(AttributeType::Boolean) => refuse(format!("{value:?} is neither true nor false")),
+            Some(AttributeType::Password) => refuse("passwords cannot be set this way".to_owned()),
+            Some(AttributeType::Other(other)) => refuse(format!("its type {other:?} is not known")),
+        }
+    }
+}
+
+fn within(number: i64, low: Option<i64>, high: Option<i64>, what: &str) -> Result<(), String> {
+    match (low, high) {
+        (Some(low), _) if number < low => Err(format!("the smallest {what} is {low}")),
+        (_, Some(high)) if number > high => Err(format!("the largest {what} is {high}")),
+        (_, _) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_checked_by_type() {
+        let of = |attribute_type: &str| SettingSchema {
+            attribute_type: Some(attribute_type.into()),
+            allowable_values: vec!["Uefi".into(), "Bios".into()],
+            lower_bound: Some(1),
+            upper_bound: Some(20),
+            min_length: Some(2),
+            max_length: Some(4),
+            ..SettingSchema::default()
+        };
+        let table = [
+            (of("Enumeration"), "N", "Uefi", None),
+            (of("Enumeration"), "N", "uefi", Some("\"uefi\" is not one of Uefi, Bios")),
+            (of("Integer"), "N", "20", None),
+            (of("Integer"), "N", "21", Some("the largest value is 20, 21 was given")),
+            (of("Integer"), "N", "0", Some("the smallest value is 1, 0 was given")),
+            (of("Integer"), "N", "x", Some("\"x\" is not a whole number")),
+            (of("String"), "N", "ab", None),
+            (of("String"), "N", "a", Some("the smallest length is 2, \"a\" has 1")),
+            (of("String"), "N", "abcde", Some("the largest length is 4, \"abcde\" has 5")),
+            (of("Boolean"), "N", "true", None),
+            (of("Boolean"), "N", "True", Some("\"True\" is neither true nor false")),
+            (of("Password"), "N", "x", Some("passwords cannot be set this way")),
+            (of("Colour"), "N", "x", Some("its type \"Colour\" is not known")),
+            (SettingSchema::default(), "N", "anything", None),
+            (SettingSchema::default(), "AdminPassword", "x", Some("passwords cannot be set this way")),
+            (SettingSchema { read_only: Some(true), ..of("String") }, "N", "ab", Some("it is read-only")),
+        ];
+        for (schema, name, value, wanted) in table {
+            let wanted = wanted.map(|cause| format!("Setting {name} is invalid, {cause}"));
+            assert_eq!(schema.check(name, value).err(), wanted, "{schema:?} {value}");
+        }
+    }
+}
