@@ -1,6 +1,6 @@
 //! Root disk and RAID settings: which are wished, which were applied, and whether the two differ.
 
-use api::metal3::{ProvisionStatus, Raid, RootDeviceHints};
+use api::metal3::{ProvisionStatus, Raid, RootDeviceHints, Storage};
 
 use crate::host::view::HostView;
 
@@ -60,7 +60,16 @@ fn hints(view: &HostView) -> Option<RootDeviceHints> {
     if volumes.is_some_and(|volumes| volumes.iter().any(|volume| volume.root_volume)) {
         return None;
     }
-    view.spec().root_device_hints.clone().or_else(|| profile_hints(&profile(view)))
+    view.spec().root_device_hints.clone().or_else(|| profile_hints(&profile(view)).filter(|hints| exists(view, hints)))
+}
+
+/// Whether the disk that a profile takes for granted can be there. Where inspection found disks and not this one, Ironic
+/// chooses: a deployment to a disk that does not exist would fail every time.
+fn exists(view: &HostView, hints: &RootDeviceHints) -> bool {
+    let Some(device) = hints.device_name.as_ref() else { return true };
+    let disks = view.hardware().map(|hardware| hardware.storage.as_slice()).unwrap_or_default();
+    let named = |disk: &Storage| disk.name.as_ref() == Some(device) || disk.alternate_names.contains(device);
+    disks.is_empty() || disks.iter().any(named)
 }
 
 /// The RAID to build. A wish that was taken back removes software volumes that were made for it.

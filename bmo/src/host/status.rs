@@ -11,7 +11,7 @@ use crate::host::conditions::{self, Signs};
 use crate::host::errors::{ErrorKind, back_off};
 use crate::host::facts::{self, Fact};
 use crate::host::state::State as S;
-use crate::host::step::{Ask, SOON, SLOW, Step};
+use crate::host::step::{Ask, RECHECK, SLOW, SOON, Step};
 use crate::host::view::{HostView, NodeSeen};
 use crate::host::ask;
 
@@ -165,7 +165,8 @@ impl<'a> Page<'a> {
         status.error_count = status.error_count.saturating_add(1);
         let after = back_off(status.error_count, self.view.uid());
         self.event(true, kind.event(), message.to_owned());
-        self.wait(after, Why::new(kind.event(), message));
+        // The back-off is read from the status: an early look costs little and sees what people mended meanwhile.
+        self.wait(after.min(RECHECK), Why::new(kind.event(), message));
     }
 
     /// The bookkeeping of a change of state.
