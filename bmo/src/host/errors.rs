@@ -154,10 +154,10 @@ mod tests {
     #[test]
     fn a_wait_ends_and_survives_a_clock_that_was_set_back() {
         let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-        let hour = Duration::from_secs(3600);
+        let hour = Duration::from_hours(1);
         assert_eq!(left(start, hour, start), Some(hour));
         assert_eq!(left(start, hour, start + hour), None);
-        assert_eq!(left(start + hour, Duration::from_secs(60), start), Some(Duration::from_secs(60)));
+        assert_eq!(left(start + hour, Duration::from_mins(1), start), Some(Duration::from_mins(1)));
     }
 
     #[test]

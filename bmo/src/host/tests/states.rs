@@ -88,7 +88,8 @@ fn registering() {
 
 #[test]
 fn bad_input_is_named() {
-    let cases: [(&str, fn(&mut HostView), &str); 8] = [
+    type Spoil = fn(&mut HostView);
+    let cases: [(&str, Spoil, &str); 8] = [
         ("no Secret", |v| v.credentials = Credentials::Missing("a-bmc".into()), "Secret ns/a-bmc does not exist"),
         ("empty password", |v| no_key(v, "password"), "'password'"),
         ("empty user", |v| no_key(v, "username"), "'username'"),
