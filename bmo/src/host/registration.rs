@@ -185,7 +185,8 @@ fn enroll(view: &HostView, node: &Node) -> Step {
         }
     }
     let why = Why::new("VerifyingAccess", "Ironic was asked to check the management controller").normal(budget::REGISTRATION);
-    ask::go(view, node, ProvisionTarget::Manage, ErrorKind::Registration, why)
+    // The error is over with the new try: the next failure is a new one, and counts.
+    ask::go(view, node, ProvisionTarget::Manage, ErrorKind::Registration, why).with([Fact::ClearError])
 }
 
 /// What each later step of Ironic needs: ramdisk, cleaning mode, capabilities.

@@ -12,7 +12,7 @@ use super::*;
 use crate::host::status::{Outcome, record};
 
 /// How many two-way questions one situation answers.
-const BITS: u32 = 10;
+const BITS: u32 = 11;
 /// How many situations are tried per state and node state; the same ones in every run.
 const SAMPLES: u32 = 96;
 
@@ -37,6 +37,9 @@ fn situation(state: &S, node_state: Option<&N>, answers: u32) -> HostView {
     }
     if yes(9) {
         host.spec.externally_provisioned = true;
+    }
+    if yes(10) {
+        host.spec.raid = serde_json::from_value(serde_json::json!({"hardwareRAIDVolumes": [{"level": "1"}]})).unwrap();
     }
     if yes(5) {
         let kinds = [ErrorType::Registration, ErrorType::Provisioning, ErrorType::PowerManagement, ErrorType::Inspection];
@@ -75,10 +78,10 @@ fn situation(state: &S, node_state: Option<&N>, answers: u32) -> HostView {
 }
 
 fn situations(mut each: impl FnMut(&HostView)) {
+    let mut number: u32 = 1;
     for (state, managed) in all_states() {
         let nodes: Vec<Option<&N>> = if managed { N::KNOWN.iter().map(Some).chain([None]).collect() } else { vec![None] };
         for node_state in nodes {
-            let mut number: u32 = 1;
             for _ in 0..SAMPLES {
                 number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                 each(&situation(&state, node_state, number >> (32 - BITS)));

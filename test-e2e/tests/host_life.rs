@@ -1,0 +1,319 @@
+//! The life of two hosts on a real API server and a real Ironic with emulated machines: one goes all the way, by the
+//! agent and its disk, and is forgotten by Ironic in between; the other meets everything that people get wrong.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use api::metal3::{BareMetalHost, HardwareData, ProvisioningState as S};
+use api::names::finalizer;
+use k8s_openapi::api::core::v1::{Event, Secret};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::{Api, Client};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use test_e2e::bench::source_tree;
+use test_e2e::bmc::spec::Firmware;
+use test_e2e::cache::Cache;
+use test_e2e::host::run_in;
+use test_e2e::level_m::{self, Description, MachineEntry};
+use test_e2e::net::{ADDRESS, Network};
+use test_e2e::wait::{Phases, until};
+use test_e2e::{Bench, boot, ironic, level_a, manifests};
+use tokio_util::sync::CancellationToken;
+
+const BENCH: &str = env!("CARGO_BIN_EXE_bench");
+/// A machine boots its agent in under a minute on a quiet host; ours may be busy.
+const SLOW: Duration = Duration::from_mins(15);
+/// What needs no boot.
+const QUICK: Duration = Duration::from_mins(3);
+
+struct Stage {
+    client: Client,
+    site: Description,
+    requests: PathBuf,
+}
+
+#[test]
+fn two_hosts_live() {
+    let options = level_m::Options { machines: vec![Firmware::Bios; 2], images: Vec::new(), ..level_m::Options::default() };
+    let (bench, network) = run_in(None, async || {
+        let cache = Cache::open()?;
+        level_m::prepare(&cache, &options).await?;
+        level_a::prepare(&cache).await?;
+        let mut bench = Bench::fresh("test-host-life").await?;
+        bench.guard(Path::new(BENCH))?;
+        let network = Network::of(bench.run_dir());
+        network.up().await?;
+        Ok((bench, network))
+    })
+    .unwrap();
+    run_in(Some(&network.path()), async || {
+        let (site, mut ironic) = level_m::start(&bench, &options).await?;
+        let plane = level_a::Options { netns: Some(network.name().to_owned()), address: ADDRESS, ..Default::default() };
+        let plane = level_a::start(&bench, plane).await?;
+        let client = plane.client().await?;
+        manifests::apply(&client, "default", &manifests::read_dir(&source_tree()?.join("clusterctl/crds"))?).await?;
+        images(&bench)?;
+        let stop = CancellationToken::new();
+        let operator = operator(&plane.kubeconfig(), &site, &stop).await?;
+        let requests = site.machines[0].folder.with_file_name("requests.log");
+        let stage = Stage { client, site, requests };
+        wrong_input(&stage).await?;
+        whole_life(&stage, &bench, &mut ironic).await?;
+        stop.cancel();
+        operator.await?.context("the operator")?;
+        level_m::down(&bench).await
+    })
+    .unwrap();
+}
+
+/// The operator in this process, set up by the variables of a deployment.
+async fn operator(
+    kubeconfig: &Path,
+    site: &Description,
+    stop: &CancellationToken,
+) -> Result<tokio::task::JoinHandle<Result<(), kit::pass::Fault>>> {
+    let mut config = bmo::Config::new(&site.ironic.url);
+    config.ironic.auth = ::ironic::Auth::Basic {
+        username: ::ironic::Source::Inline(site.ironic.username.clone()),
+        password: ::ironic::Source::Inline(site.ironic.password.clone()),
+    };
+    config.ramdisk.kernel = Some(site.agent_kernel.clone());
+    config.ramdisk.ramdisk = Some(site.agent_ramdisk.clone());
+    let io = kit::client::Io::connect(Some(&kubeconfig.display().to_string())).await?;
+    let context = kit::runtime::Context::new(io, stop.clone());
+    Ok(tokio::spawn(bmo::run(context, bmo::Options::new(config))))
+}
+
+/// A disk with a partition table and nothing else, and an ISO that nothing boots: what counts is that they arrive.
+fn images(bench: &Bench) -> Result<()> {
+    let folder = boot::files_root(bench)?.join("images");
+    let mut disk = vec![0_u8; 40 << 20];
+    // One partition of type Linux from sector 2048.
+    disk[446..462].copy_from_slice(&[0x80, 0, 2, 0, 0x83, 255, 255, 255, 0, 8, 0, 0, 0, 0xa0, 0, 0]);
+    disk[510..512].copy_from_slice(&[0x55, 0xaa]);
+    std::fs::write(folder.join("disk.raw"), &disk)?;
+    std::fs::write(folder.join("live.iso"), vec![0_u8; 1 << 20])?;
+    Ok(())
+}
+
+fn image_url(name: &str) -> String {
+    format!("{}/images/{name}", boot::files_url())
+}
+
+impl Stage {
+    fn hosts(&self) -> Api<BareMetalHost> {
+        Api::namespaced(self.client.clone(), "default")
+    }
+
+    async fn apply(&self, object: Value) -> Result<()> {
+        manifests::apply(&self.client, "default", &[object]).await.map(drop)
+    }
+
+    async fn secret(&self, name: &str, machine: &MachineEntry, password: &str) -> Result<()> {
+        self.apply(json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name},
+            "stringData": {"username": machine.username, "password": password},
+        }))
+        .await
+    }
+
+    async fn patch(&self, name: &str, spec: Value) -> Result<()> {
+        let patch = Patch::Merge(json!({ "spec": spec }));
+        self.hosts().patch(name, &PatchParams::default(), &patch).await?;
+        Ok(())
+    }
+
+    async fn host(&self, name: &str) -> Result<BareMetalHost> {
+        Ok(self.hosts().get(name).await?)
+    }
+
+    async fn state(&self, name: &str, state: &S, limit: Duration) -> Result<BareMetalHost> {
+        until(&format!("{name} being {state}"), limit, async || {
+            let host = self.host(name).await?;
+            let status = host.status.clone().unwrap_or_default();
+            let there = status.provisioning.state == *state && status.error_type.is_none();
+            ensure!(there, "{} {}", status.provisioning.state, status.error_message);
+            Ok(Some(host))
+        })
+        .await
+    }
+
+    /// Waits for an error that names what is wrong.
+    async fn complaint(&self, name: &str, words: &str) -> Result<()> {
+        until(&format!("{name} complaining about {words:?}"), QUICK, async || {
+            let status = self.host(name).await?.status.unwrap_or_default();
+            ensure!(status.error_message.contains(words), "{} {:?}", status.provisioning.state, status.error_message);
+            let ready = status.conditions.iter().find(|c| c.type_ == "Ready").context("no condition")?;
+            ensure!(ready.status == "False" && ready.message.contains(words), "{}", ready.message);
+            Ok(Some(()))
+        })
+        .await
+    }
+
+    async fn node(&self, name: &str) -> Result<Value> {
+        let url = format!("{}/nodes/default~{name}", self.site.ironic.url);
+        let request = reqwest::Client::new().get(url).header("X-OpenStack-Ironic-API-Version", "1.95");
+        let request = request.basic_auth(&self.site.ironic.username, Some(&self.site.ironic.password));
+        Ok(request.send().await?.error_for_status()?.json().await?)
+    }
+
+    /// Power and boot commands that the management controllers were given so far.
+    fn commands(&self) -> Result<usize> {
+        Ok(std::fs::read_to_string(&self.requests)?.lines().filter(|line| line.contains("ComputerSystem.Reset")).count())
+    }
+
+    async fn events(&self, host: &str) -> Result<Vec<String>> {
+        let events: Api<Event> = Api::namespaced(self.client.clone(), "default");
+        let about = ListParams::default().fields(&format!("involvedObject.name={host}"));
+        Ok(events.list(&about).await?.items.into_iter().filter_map(|event| event.reason).collect())
+    }
+}
+
+fn bmh(name: &str, machine: &MachineEntry, address: &str, more: Value) -> Value {
+    let mut host = json!({
+        "apiVersion": "metal3.io/v1alpha1", "kind": "BareMetalHost", "metadata": {"name": name},
+        "spec": {
+            "online": true, "bootMACAddress": machine.mac, "bootMode": machine.boot_mode,
+            "bmc": {"address": address, "credentialsName": format!("{name}-bmc")},
+        },
+    });
+    if let (Some(spec), Value::Object(more)) = (host["spec"].as_object_mut(), more) {
+        spec.extend(more);
+    }
+    host
+}
+
+/// Every mistake is named, and its correction is enough: no host is thrown away or touched by hand.
+async fn wrong_input(stage: &Stage) -> Result<()> {
+    let mut phases = Phases::start("wrong input");
+    let machine = &stage.site.machines[1];
+    let address = &machine.bmc_address_virtual_media;
+    // No agent is ever booted here: no inspection, no cleaning, and an ISO instead of a disk.
+    let quick = json!({"inspectionMode": "disabled", "automatedCleaningMode": "disabled"});
+    stage.apply(bmh("wrong", machine, "carrier-pigeon://192.0.2.9", quick)).await?;
+    stage.complaint("wrong", "default/wrong-bmc does not exist").await?;
+    phases.done("missing Secret");
+    stage.secret("wrong-bmc", machine, "not the password").await?;
+    stage.complaint("wrong", "carrier-pigeon").await?;
+    phases.done("unknown kind of controller");
+    let nowhere = SocketAddr::new(ADDRESS, 9);
+    let unreachable = format!("redfish-virtualmedia+http://{nowhere}/redfish/v1/Systems/{}", machine.name);
+    stage.patch("wrong", json!({"bmc": {"address": unreachable}})).await?;
+    stage.complaint("wrong", "check spec.bmc.address").await?;
+    phases.done("unreachable controller");
+    stage.patch("wrong", json!({"bmc": {"address": address}})).await?;
+    stage.complaint("wrong", "the Secret wrong-bmc").await?;
+    phases.done("wrong password");
+    stage.secret("wrong-bmc", machine, &machine.password).await?;
+    stage.state("wrong", &S::Available, QUICK).await?;
+    phases.done("corrected: available");
+
+    let image = |name: &str| json!({"image": {"url": image_url(name), "format": "live-iso"}});
+    let mut wish = image("live.iso");
+    wish["userData"] = json!({"name": "missing"});
+    stage.patch("wrong", wish).await?;
+    stage.complaint("wrong", "default/missing of spec.userData").await?;
+    phases.done("missing user data");
+    let mut wish = image("absent.iso");
+    wish["userData"] = Value::Null;
+    stage.patch("wrong", wish).await?;
+    stage.complaint("wrong", "absent.iso").await?;
+    phases.done("image not found");
+    stage.patch("wrong", image("live.iso")).await?;
+    stage.state("wrong", &S::Provisioned, SLOW).await?;
+    phases.done("corrected: provisioned");
+    ensure!(stage.node("wrong").await?["instance_info"]["boot_iso"] == image_url("live.iso"));
+
+    stage.hosts().delete("wrong", &DeleteParams::default()).await?;
+    gone(stage, "wrong", QUICK).await?;
+    phases.done("deleted while provisioned");
+    Ok(())
+}
+
+async fn gone(stage: &Stage, name: &str, limit: Duration) -> Result<()> {
+    until(&format!("{name} being gone"), limit, async || {
+        let Some(host) = stage.hosts().get_opt(name).await? else { return Ok(Some(())) };
+        let status = host.status.unwrap_or_default();
+        Err(anyhow::anyhow!("{} {}", status.provisioning.state, status.error_message))
+    })
+    .await?;
+    ensure!(stage.node(name).await.is_err(), "the node outlives its host");
+    Ok(())
+}
+
+/// Registered, inspected, provisioned, forgotten by Ironic, deprovisioned, deleted.
+async fn whole_life(stage: &Stage, bench: &Bench, ironic: &mut ironic::Ironic) -> Result<()> {
+    let mut phases = Phases::start("whole life");
+    let machine = &stage.site.machines[0];
+    stage.secret("life-bmc", machine, &machine.password).await?;
+    stage.apply(bmh("life", machine, &machine.bmc_address, json!({}))).await?;
+    let host = stage.state("life", &S::Available, SLOW).await?;
+    phases.done("registered, inspected, available");
+    let status = host.status.clone().unwrap_or_default();
+    let nics = status.hardware.context("no hardware in the status")?.nics;
+    ensure!(nics.iter().any(|nic| nic.mac.as_deref() == Some(&machine.mac)), "{nics:?}");
+    let data: Api<HardwareData> = Api::namespaced(stage.client.clone(), "default");
+    ensure!(data.get("life").await?.spec.hardware_details.is_some());
+    let secrets: Api<Secret> = Api::namespaced(stage.client.clone(), "default");
+    let secret = secrets.get("life-bmc").await?;
+    ensure!(kit::owners::has_finalizer(&secret, finalizer::HOST_SECRET));
+    ensure!(secret.metadata.labels.unwrap_or_default().get("environment.metal3.io").is_some_and(|l| l == "baremetal"));
+
+    let disk = std::fs::read(boot::files_root(bench)?.join("images/disk.raw"))?;
+    let sum = format!("{:x}", Sha256::digest(&disk));
+    stage.apply(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "user"},
+        "stringData": {"value": "#cloud-config\n"}})).await?;
+    let image = json!({"url": image_url("disk.raw"), "checksum": sum, "checksumType": "sha256", "format": "raw"});
+    stage.patch("life", json!({"image": image, "userData": {"name": "user", "namespace": "default"}})).await?;
+    let host = stage.state("life", &S::Provisioned, SLOW).await?;
+    ensure!(host.status.unwrap_or_default().provisioning.image.is_some_and(|image| image.url == image_url("disk.raw")));
+    ensure!(stage.node("life").await?["provision_state"] == "active");
+    phases.done("provisioned");
+
+    let before = stage.commands()?;
+    ironic.restart_empty(bench).await?;
+    until("the running machine being taken over", QUICK, async || {
+        let node = stage.node("life").await?;
+        ensure!(node["provision_state"] == "active", "{}", node["provision_state"]);
+        Ok(Some(()))
+    })
+    .await?;
+    let host = stage.state("life", &S::Provisioned, QUICK).await?;
+    ensure!(host.status.unwrap_or_default().powered_on);
+    ensure!(stage.commands()? == before, "a running machine was switched");
+    phases.done("forgotten and taken over untouched");
+
+    stage.patch("life", json!({"online": false})).await?;
+    until("the machine being off", QUICK, async || {
+        Ok((!stage.host("life").await?.status.unwrap_or_default().powered_on).then_some(()))
+    })
+    .await?;
+    phases.done("switched off");
+    stage.patch("life", json!({"online": true, "image": null})).await?;
+    let host = stage.state("life", &S::Available, SLOW).await?;
+    ensure!(host.status.unwrap_or_default().provisioning.image.is_none());
+    phases.done("deprovisioned and cleaned");
+    let events = stage.events("life").await?;
+    for reason in [
+        "Registered",
+        "BMCAccessValidated",
+        "InspectionStarted",
+        "InspectionComplete",
+        "ProvisioningStarted",
+        "ProvisioningComplete",
+        "DeprovisioningStarted",
+        "DeprovisioningComplete",
+    ] {
+        ensure!(events.iter().any(|event| event == reason), "no event {reason} among {events:?}");
+    }
+
+    stage.hosts().delete("life", &DeleteParams::default()).await?;
+    gone(stage, "life", QUICK).await?;
+    ensure!(data.get_opt("life").await?.is_none_or(|data| data.metadata.deletion_timestamp.is_some()));
+    phases.done("deleted");
+    Ok(())
+}
