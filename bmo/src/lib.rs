@@ -17,6 +17,7 @@ pub mod config;
 pub mod firmware;
 pub mod hooks;
 pub mod host;
+pub mod metrics;
 pub mod node;
 
 use std::sync::Arc;
@@ -67,6 +68,7 @@ pub async fn run(context: Context, options: Options) -> Result<(), Fault> {
     let concurrency = options.worker.concurrency(options.config.concurrency);
     let hosts = sources.hosts.clone();
     let [settings, components] = firmware::spawn(&context, &sources, concurrency);
+    metrics::observe(&context.metrics, &hosts);
     let worker = worker::spawn(&context, Hosts::new(sources), wakes, concurrency);
     let ringing = context.shutdown.run_until_cancelled(ring(poll.clone(), bell, hosts));
     let stop = context.shutdown.clone();

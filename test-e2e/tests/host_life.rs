@@ -127,6 +127,12 @@ impl Stage {
         Ok(())
     }
 
+    async fn annotate(&self, name: &str, annotations: Value) -> Result<()> {
+        let patch = Patch::Merge(json!({ "metadata": { "annotations": annotations } }));
+        self.hosts().patch(name, &PatchParams::default(), &patch).await?;
+        Ok(())
+    }
+
     async fn host(&self, name: &str) -> Result<BareMetalHost> {
         Ok(self.hosts().get(name).await?)
     }
@@ -213,13 +219,13 @@ async fn wrong_input(stage: &Stage) -> Result<()> {
     phases.done("corrected: available");
 
     let image = |name: &str| json!({"image": {"url": image_url(name), "format": "live-iso"}});
-    let mut wish = image("live.iso");
-    wish["userData"] = json!({"name": "missing"});
-    stage.patch("wrong", wish).await?;
+    let disk = json!({"url": image_url("disk.raw"), "checksum": "0".repeat(64), "checksumType": "sha256"});
+    stage.patch("wrong", json!({"image": disk, "userData": {"name": "missing"}})).await?;
     stage.complaint("wrong", "default/missing of spec.userData").await?;
     phases.done("missing user data");
     let mut wish = image("absent.iso");
-    wish["userData"] = Value::Null;
+    wish["image"]["checksum"] = Value::Null;
+    wish["image"]["checksumType"] = Value::Null;
     stage.patch("wrong", wish).await?;
     stage.complaint("wrong", "absent.iso").await?;
     phases.done("image not found");
@@ -287,13 +293,14 @@ async fn whole_life(stage: &Stage, bench: &Bench, ironic: &mut ironic::Ironic) -
     ensure!(stage.commands()? == before, "a running machine was switched");
     phases.done("forgotten and taken over untouched");
 
-    stage.patch("life", json!({"online": false})).await?;
+    stage.annotate("life", json!({"reboot.metal3.io/test": r#"{"mode":"hard"}"#})).await?;
     until("the machine being off", QUICK, async || {
         Ok((!stage.host("life").await?.status.unwrap_or_default().powered_on).then_some(()))
     })
     .await?;
     phases.done("switched off");
-    stage.patch("life", json!({"online": true, "image": null})).await?;
+    stage.annotate("life", json!({"reboot.metal3.io/test": null})).await?;
+    stage.patch("life", json!({"image": null})).await?;
     let host = stage.state("life", &S::Available, SLOW).await?;
     ensure!(host.status.unwrap_or_default().provisioning.image.is_none());
     phases.done("deprovisioned and cleaned");

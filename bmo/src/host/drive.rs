@@ -34,6 +34,10 @@ type Part = Result<Option<String>, String>;
 /// Reads the parts and puts them together.
 pub async fn read(io: &Io, view: &HostView) -> Result<Material<ironic::ConfigDrive>, Fault> {
     let spec = view.spec();
+    // Nothing of it reaches a live ISO, so nothing of it can be missing.
+    if spec.custom_deploy.is_none() && spec.image.as_ref().is_some_and(api::metal3::Image::is_live_iso) {
+        return Ok(Material::None);
+    }
     let ramdisk = spec.preprovisioning_network_data_name.as_ref().map(SecretReference::named);
     let network = spec.network_data.clone().or(ramdisk);
     let user_data = part(io, view, "spec.userData", spec.user_data.as_ref(), "userData", true).await?;

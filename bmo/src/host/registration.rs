@@ -119,7 +119,9 @@ fn identity(view: &HostView, node: &Node) -> Option<Step> {
     }
     let again = (view.credentials_changed() && view.state != S::Registering).then_some(Fact::RegisterAgain);
     let why = Why::new("UpdatingNode", "name, address or credentials are being updated in Ironic");
-    Some(Ask::new(ask::patch(node, patch), ErrorKind::Registration, why).then(tried(view)).then(again).step())
+    // A corrected address deserves its first try at once.
+    let facts = tried(view).into_iter().chain(again).chain([Fact::ResetCount]);
+    Some(Ask::new(ask::patch(node, patch), ErrorKind::Registration, why).then(facts).step())
 }
 
 /// The network interfaces that the machine may boot from. Ironic takes none while a conductor works on the node.
