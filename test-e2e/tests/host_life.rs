@@ -148,9 +148,9 @@ impl Stage {
         .await
     }
 
-    /// Waits for an error that names what is wrong.
+    /// Waits for an error that names what is wrong. Ironic asks a controller that does not answer for minutes.
     async fn complaint(&self, name: &str, words: &str) -> Result<()> {
-        until(&format!("{name} complaining about {words:?}"), QUICK, async || {
+        until(&format!("{name} complaining about {words:?}"), SLOW, async || {
             let status = self.host(name).await?.status.unwrap_or_default();
             ensure!(status.error_message.contains(words), "{} {:?}", status.provisioning.state, status.error_message);
             let ready = status.conditions.iter().find(|c| c.type_ == "Ready").context("no condition")?;
