@@ -81,14 +81,18 @@ pub fn login(secret: &Secret) -> Result<Login, String> {
     Ok(Login { username: username.to_owned(), password: password.to_owned() })
 }
 
-/// Marks the Secret as ours: the label makes it watched, the owner tells whose it is, the finalizer keeps it until the
-/// host is gone.
+/// Marks the Secrets as ours: the label makes them watched, the owner tells whose they are, the finalizer keeps them until
+/// the host is gone.
 fn hold(view: &HostView) -> Option<Step> {
-    let Credentials::Read(secret) = &view.credentials else { return None };
     if view.state == S::Deleting {
         return None;
     }
-    held(view, secret).map(|write| Step::Write(vec![write], Vec::new()))
+    let login = match &view.credentials {
+        Credentials::Read(secret) => Some(secret),
+        Credentials::Unneeded | Credentials::Unchanged(_) | Credentials::Missing(_) => None,
+    };
+    let writes: Vec<Write> = login.into_iter().chain(&view.ramdisk_secret).filter_map(|s| held(view, s)).collect();
+    (!writes.is_empty()).then(|| Step::Write(writes, Vec::new()))
 }
 
 /// The write that holds a Secret, unless it is held.

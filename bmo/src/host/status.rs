@@ -8,7 +8,7 @@ use kit::pass::{Class, Fault, Next, Note, Record, Target, Why};
 
 use crate::calls::{Answer, reason};
 use crate::host::conditions::{self, Signs};
-use crate::host::errors::{ErrorKind, back_off};
+use crate::host::errors::{ErrorKind, back_off, left};
 use crate::host::facts::{self, Fact};
 use crate::host::state::State as S;
 use crate::host::step::{Ask, RECHECK, SLOW, SOON, Step};
@@ -209,8 +209,22 @@ impl<'a> Page<'a> {
             power_failure: node.is_some_and(|node| node.fault.as_deref() == Some(ask::POWER_FAILURE)),
             unreachable: self.outage.clone(),
             health: node.and_then(|node| node.health.clone()),
-            why: self.why.clone(),
+            why: self.why.clone().map(|why| self.overdue(why)),
         }
+    }
+
+    /// Says so when a phase takes longer than it normally does. The words change once, not with every look.
+    fn overdue(&self, mut why: Why) -> Why {
+        let mut status = self.status.clone();
+        let state = status.provisioning.state.clone();
+        let begun = history(&mut status, &state).and_then(|phase| phase.start.clone());
+        if let (Some(normal), Some(begun)) = (why.normal, begun)
+            && left(begun.0, normal, self.view.now).is_none()
+        {
+            let minutes = normal.as_secs() / 60;
+            why.message = format!("{} (longer than the usual {minutes} minutes)", why.message);
+        }
+        why
     }
 }
 

@@ -5,6 +5,8 @@ use api::names::annotation;
 use ironic::{PowerState, ProvisionState as N};
 use kit::pass::{Class, Fault, Write};
 
+use serde_json::Value;
+
 use super::*;
 use crate::host::view::HostView;
 
@@ -206,4 +208,22 @@ fn hardware_from_elsewhere_is_taken_where_nobody_inspects() {
     let step = life::step(&known);
     assert_eq!(brief(&step), "write 1");
     assert!(!facts_of(&step).iter().any(|fact| matches!(fact, facts::Fact::Hardware(_))));
+}
+
+#[test]
+fn secrets_are_marked_and_held() {
+    let mut v = at(S::Registering, N::Manageable);
+    let mut bare = secret(&v, "9");
+    bare.metadata.labels = None;
+    bare.metadata.finalizers = None;
+    bare.metadata.owner_references = None;
+    bare.metadata.name = Some("net".into());
+    v.ramdisk_secret = Some(Box::new(bare));
+    let Step::Write(writes, _) = life::step(&v) else { panic!("{}", does(&v)) };
+    let [Write::Patch { target, body }] = &writes[..] else { panic!("{writes:?}") };
+    assert_eq!((target.key.name.as_str(), target.resource_version.as_deref()), ("net", Some("9")));
+    assert_eq!(body["metadata"]["labels"]["environment.metal3.io"], "baremetal");
+    assert_eq!(body["metadata"]["finalizers"][0], finalizer::HOST_SECRET);
+    let owner = &body["metadata"]["ownerReferences"][0];
+    assert_eq!((&owner["kind"], &owner["controller"]), (&"BareMetalHost".into(), &Value::Null));
 }

@@ -6,7 +6,7 @@ mod states;
 mod walk;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use api::build::{self, Build as _};
 use api::metal3::{BareMetalHost, BootMode, HardwareDetails, HostFirmwareSettings, ProvisioningState as S};
@@ -27,6 +27,9 @@ use crate::host::state::Traits as _;
 use crate::host::step::Step;
 use crate::host::view::{Capacity, Credentials, Firmware, HostView, Material, NodeSeen};
 use crate::host::wish;
+
+/// Made once: it asks the machine for its processors.
+static CONFIG: LazyLock<Arc<Config>> = LazyLock::new(|| Arc::new(Config::new("http://ironic.example")));
 
 pub(crate) const NOW: &str = "2026-03-01T12:00:00Z";
 pub(crate) const IMAGE: &str = "http://images.example/a.qcow2";
@@ -71,7 +74,7 @@ pub(crate) fn view(host: BareMetalHost) -> HostView {
         host: Arc::new(host),
         state,
         now: now(),
-        config: Arc::new(Config::new("http://ironic.example")),
+        config: CONFIG.clone(),
         hardware_data: None,
         credentials: Credentials::Unneeded,
         ramdisk_network: Material::None,

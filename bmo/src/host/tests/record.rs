@@ -190,3 +190,19 @@ fn a_delayed_host_says_so() {
     let message = &status.conditions.iter().find(|c| c.type_ == "Progressing").unwrap().message;
     assert!(message.starts_with("WaitingForCapacity: "), "{message}");
 }
+
+#[test]
+fn a_phase_that_takes_too_long_says_so() {
+    let begun = |minutes: i64| {
+        let mut v = with_node(view(host(S::Inspecting)), N::InspectWait);
+        change(&mut v, |host| {
+            let start = now() - jiff::SignedDuration::from_mins(minutes);
+            host.status_mut().operation_history.inspect.start = Some(Time(start));
+        });
+        let (_, status) = pass(&v, Outcome::Done(None));
+        status.conditions.into_iter().find(|c| c.type_ == "Progressing").unwrap().message
+    };
+    assert!(!begun(29).contains("longer"));
+    assert!(begun(31).ends_with("(longer than the usual 30 minutes)"), "{}", begun(31));
+    assert_eq!(begun(31), begun(90));
+}
