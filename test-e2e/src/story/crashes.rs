@@ -9,7 +9,7 @@ use rand::{Rng as _, SeedableRng as _};
 use crate::manager::Manager;
 
 /// Shortest and longest time between two crashes, in seconds: all phases of the main job are hit within one run.
-const PAUSE: std::ops::Range<u64> = 5..60;
+const PAUSE: std::ops::Range<u64> = 15..90;
 
 /// Kills and restarts the manager as often as asked, at moments that follow from the seed.
 pub async fn crashes(mut manager: Manager, times: u32, seed: u64) -> Result<()> {
