@@ -38,7 +38,7 @@ fn main() -> anyhow::Result<()> {
         Task::Check => check::check(),
         Task::Test => test::test(),
         Task::Demo => test::bench(&["demo"]),
-        Task::Bench => test::bench(&["measure"]),
+        Task::Bench => test::measure(),
         Task::CleanBench => test::bench(&["clean"]),
     }
 }

@@ -29,6 +29,12 @@ pub(crate) fn bench(args: &[&str]) -> Result<()> {
     cargo(&[&["run", "--quiet", "--package", "test-e2e", "--"], args].concat())
 }
 
+/// Builds the binary as it is shipped, and measures it.
+pub(crate) fn measure() -> Result<()> {
+    cargo(&["build", "--release", "--package", "manager", "--package", "test-e2e", "--quiet"])?;
+    cargo(&["run", "--release", "--quiet", "--package", "test-e2e", "--bin", "bench", "--", "measure"])
+}
+
 #[derive(Default)]
 struct Phases(Vec<(&'static str, f64)>);
 

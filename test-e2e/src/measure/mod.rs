@@ -3,6 +3,9 @@
 //! Figures depend on the machine and on what else runs; compare runs on the same one. Writes are counted by the API
 //! server itself, so they also show what a change costs in a cluster of any speed.
 
+mod hosts;
+mod quick_ironic;
+
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -22,10 +25,6 @@ use crate::{Bench, level_b, manifests};
 
 /// Claims for addresses at a time; a rack full of racks.
 const CLAIMS: usize = 500;
-/// Hosts without a BMC: what the operator does with an inventory at rest.
-const HOSTS: usize = 300;
-/// How long the manager is watched doing nothing.
-const REST: Duration = Duration::from_secs(20);
 /// No step takes longer, or the figure is worth nothing.
 const LIMIT: Duration = Duration::from_mins(5);
 /// Requests at a time when the test data is made.
@@ -53,22 +52,20 @@ async fn all(bench: &Bench, table: &mut Table) -> Result<()> {
     let client = plane.client().await?;
     manifests::apply(&client, "default", &level_b::definitions(&Cache::open()?).await?).await?;
     let start = Instant::now();
-    // Nobody listens there: what is measured here does not need Ironic.
-    let env = vec![("IRONIC_ENDPOINT".to_owned(), "http://127.0.0.1:9".to_owned())];
-    let ours = manager::start(&plane, manager::components()?, manager::Options { env, ..Default::default() }).await?;
+    // Played, and at once: what is measured is this project, not a machine.
+    let ironic = format!("http://{}", quick_ironic::start().await?);
+    let files = |name: &str| format!("{ironic}/{name}");
+    let env =
+        [("IRONIC_ENDPOINT", ironic.clone()), ("DEPLOY_KERNEL_URL", files("k")), ("DEPLOY_RAMDISK_URL", files("r"))];
+    let env = env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let mut ours =
+        manager::start(&plane, manager::components()?, manager::Options { env, ..Default::default() }).await?;
     table.seconds("our manager ready, definitions and webhooks included", start);
-    let pid = ours.process.pid;
-    table.memory("memory of our manager, no objects", pid)?;
+    let size = std::fs::metadata(manager::binary()?)?.len() as f64 / f64::from(1 << 20);
+    table.row("size of the binary", format!("{size:.1} MiB"));
+    table.memory("memory of our manager, no objects", ours.process.pid)?;
     addresses(&plane, &ours, table).await?;
-    hosts(&plane, &ours, table).await?;
-    let before = processor(pid)?;
-    tokio::time::sleep(REST).await;
-    let used = processor(pid)? - before;
-    table.row(
-        "processor at rest with all of these objects",
-        format!("{:.2} % of one core", used / REST.as_secs_f64() * 100.0),
-    );
-    Ok(())
+    hosts::hosts(&plane, &mut ours, table).await
 }
 
 async fn addresses(plane: &ControlPlane, ours: &Manager, table: &mut Table) -> Result<()> {
@@ -113,31 +110,6 @@ async fn addresses(plane: &ControlPlane, ours: &Manager, table: &mut Table) -> R
     .await?;
     table.seconds(&format!("{CLAIMS} address claims deleted and released"), start);
     Ok(())
-}
-
-async fn hosts(plane: &ControlPlane, ours: &Manager, table: &mut Table) -> Result<()> {
-    let client = plane.client().await?;
-    let namespace = plane.namespace("hosts").await?;
-    let kind = GroupVersionKind::gvk("metal3.io", "v1alpha1", "BareMetalHost");
-    let resource = ApiResource::from_gvk_with_plural(&kind, "baremetalhosts");
-    let hosts: Api<DynamicObject> = Api::namespaced_with(client, &namespace, &resource);
-    let start = Instant::now();
-    make(&hosts, HOSTS, |name| {
-        json!({
-            "apiVersion": "metal3.io/v1alpha1", "kind": "BareMetalHost", "metadata": {"name": name},
-            "spec": {"online": false},
-        })
-    })
-    .await?;
-    until("all hosts being looked at", LIMIT, async || {
-        let seen = hosts.list(&ListParams::default()).await?.items;
-        let seen = seen.iter().filter(|host| host.data["status"]["provisioning"]["state"] == "unmanaged").count();
-        ensure!(seen == HOSTS, "{seen} of {HOSTS}");
-        Ok(Some(()))
-    })
-    .await?;
-    table.seconds(&format!("{HOSTS} hosts without BMC created and seen"), start);
-    table.memory("memory of our manager with these hosts", ours.process.pid)
 }
 
 async fn make(api: &Api<DynamicObject>, count: usize, object: impl Fn(&str) -> serde_json::Value) -> Result<()> {
