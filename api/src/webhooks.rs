@@ -91,7 +91,14 @@ pub fn all() -> Vec<Webhook> {
     let infra_defaults =
         [("metal3cluster", "metal3clusters"), ("metal3remediationtemplate", "metal3remediationtemplates")];
     let ipam = [("ippool", "ippools"), ("ipclaim", "ipclaims"), ("ipaddress", "ipaddresses")];
-    let bmo = [("baremetalhost", "baremetalhosts")];
+    let bmo = [
+        ("baremetalhost", "baremetalhosts"),
+        ("bmceventsubscription", "bmceventsubscriptions"),
+        ("dataimage", "dataimages"),
+        ("hostclaim", "hostclaims"),
+        ("hostfirmwarecomponents", "hostfirmwarecomponents"),
+        ("hostnetworkattachment", "hostnetworkattachments"),
+    ];
     [
         of(Component::Infrastructure, Action::Validate, INFRA, &infra),
         of(Component::Infrastructure, Action::Mutate, INFRA, &infra_defaults),
