@@ -51,10 +51,7 @@ pub fn spawn(context: &Context, sources: &Sources, options: worker::Options) -> 
     let wakes = || Registration::new().watch(&sources.hosts, host_wakes);
     let of_settings = wakes().watch(&sources.settings, own_wakes).needs(&schemas);
     let of_components = wakes().watch(&sources.components, own_wakes);
-    [
-        worker::spawn(context, settings, of_settings, options),
-        worker::spawn(context, components, of_components, options),
-    ]
+    [worker::spawn(context, settings, of_settings, options), worker::spawn(context, components, of_components, options)]
 }
 
 /// The Ironic node to ask, or why it is not asked.
