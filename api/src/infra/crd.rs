@@ -67,12 +67,4 @@ mod tests {
             );
         }
     }
-
-    #[test]
-    #[ignore = "prints the CRDs"]
-    fn print() {
-        for crd in crds() {
-            println!("---\n{}", serde_json::to_string(&crd).unwrap());
-        }
-    }
 }
