@@ -42,14 +42,14 @@ pub(crate) fn metal3(name: &str) -> IPClaim {
 }
 
 fn capi_claim(name: &str) -> IPAddressClaim {
-    let mut claim = IPAddressClaim::default();
-    claim.metadata = ObjectMeta {
+    let metadata = ObjectMeta {
         name: Some(name.to_owned()),
         namespace: Some("ns".to_owned()),
         uid: Some(format!("uid-capi-{name}")),
         generation: Some(3),
         ..ObjectMeta::default()
     };
+    let mut claim = IPAddressClaim { metadata, ..IPAddressClaim::default() };
     claim.spec.pool_ref = PoolRef::ip_pool("p");
     claim
 }
@@ -65,8 +65,7 @@ impl PoolView {
     }
     /// An address object of ours for an IPClaim.
     pub(crate) fn address(mut self, claim: &str, ip: &str) -> Self {
-        let mut address = IPAddress::default();
-        address.metadata = ObjectMeta {
+        let metadata = ObjectMeta {
             name: Some(address_name("p", ip.parse().unwrap())),
             namespace: Some("ns".to_owned()),
             uid: Some(format!("uid-{ip}")),
@@ -74,6 +73,7 @@ impl PoolView {
             creation_timestamp: Some(Time(at(NOW - 60))),
             ..ObjectMeta::default()
         };
+        let mut address = IPAddress { metadata, ..IPAddress::default() };
         address.spec.claim.name = Some(claim.to_owned());
         address.spec.pool.name = Some("p".to_owned());
         address.spec.address = ip.to_owned();
@@ -296,8 +296,8 @@ fn a_pool_waits_for_its_cluster_and_then_belongs_to_it() {
     let base = || view(Some(pool.clone())).claim(metal3("a"));
     let plan = decide(&PoolView { cluster: ClusterSeen::Missing("c".to_owned()), ..base() });
     assert_eq!((deeds(&plan).len(), plan.writes.len(), reason(&plan)), (0, 0, Some("ClusterNotFound")));
-    let mut cluster = Cluster::default();
-    cluster.metadata = ObjectMeta { name: Some("c".to_owned()), uid: Some("u".to_owned()), ..ObjectMeta::default() };
+    let metadata = ObjectMeta { name: Some("c".to_owned()), uid: Some("u".to_owned()), ..ObjectMeta::default() };
+    let cluster = Cluster { metadata, ..Cluster::default() };
     let plan = decide(&PoolView { cluster: ClusterSeen::Found(Arc::new(cluster)), ..base() });
     let Write::Patch { body, target } = &plan.writes[0] else { panic!("no patch") };
     assert_eq!(body["metadata"]["labels"]["cluster.x-k8s.io/cluster-name"], "c");
