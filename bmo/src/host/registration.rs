@@ -20,6 +20,7 @@ use crate::host::{ask, firmware, wish};
 /// A lost Ironic: shown as a condition and waited for. It is never the host's error.
 pub fn reachable(view: &HostView) -> Option<Step> {
     match &view.node {
+        NodeSeen::Unreachable(_) if view.state == S::Deleting && view.never_in_ironic() => None,
         NodeSeen::Unreachable(fault) => {
             let why = Why::new("IronicUnreachable", fault.message.clone()).normal(budget::IRONIC);
             let after = if fault.class == Class::Again { 2 } else { 10 };

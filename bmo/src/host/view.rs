@@ -241,6 +241,12 @@ impl HostView {
         }
     }
 
+    /// Whether Ironic cannot have a node of this host: there was never a way to reach its management controller.
+    pub fn never_in_ironic(&self) -> bool {
+        let known = self.seen().is_some_and(|status| !status.provisioning.id.is_empty());
+        !known && self.spec().bmc.address.is_empty()
+    }
+
     /// Whether Ironic was asked and answered.
     pub fn ironic_answers(&self) -> bool {
         matches!(self.node, NodeSeen::Absent | NodeSeen::Conflict(_) | NodeSeen::Found(_))

@@ -86,6 +86,17 @@ fn a_lost_ironic_is_waited_for_and_no_error() {
 }
 
 #[test]
+fn a_host_that_ironic_never_knew_goes_without_it() {
+    let unreachable = || NodeSeen::Unreachable(Fault::new(Class::Backoff, "IronicUnreachable", "connection refused"));
+    let mut v = deleted(view(build::host("ns", "a").state(S::Deleting)));
+    v.node = unreachable();
+    assert_eq!(does(&v), "gone");
+    let mut v = deleted(view(host(S::Deleting)));
+    v.node = unreachable();
+    assert_eq!(does(&v), "wait IronicUnreachable");
+}
+
+#[test]
 fn a_missing_secret_does_not_keep_a_host_from_going() {
     let mut v = deleted(at(S::PoweringOffBeforeDelete, N::Available));
     v.credentials = Credentials::Missing("a-bmc".into());
