@@ -54,32 +54,64 @@ pub struct Sources {
 impl Sources {
     /// The caches of a context. Address kinds may be installed later.
     pub fn new(context: &Context, claims_named_after_host: bool) -> Self {
-        Self {
+        let sources = Self {
             io: context.io.clone(),
             filter: context.watch_filter.clone(),
             claims_named_after_host,
             templates: context.store(),
-            claims: context
-                .store::<Metal3DataClaim>()
-                .index(BY_TEMPLATE, |claim| template_of_claim(claim).into_iter().map(|key| key.to_string()).collect())
-                .index(BY_CLUSTER, |claim| {
-                    cluster_key(&claim.metadata).into_iter().map(|key| key.to_string()).collect()
-                }),
-            datas: context
-                .store::<Metal3Data>()
-                .index(BY_TEMPLATE, templates_of_data)
-                .index(BY_MACHINE, |data| machine_key(&data.metadata).into_iter().map(|key| key.to_string()).collect())
-                .index(BY_CLUSTER, |data| cluster_key(&data.metadata).into_iter().map(|key| key.to_string()).collect()),
+            claims: context.store(),
+            datas: context.store(),
             metal3_machines: context.store(),
             machines: context.store(),
             clusters: context.store(),
             hosts: context.store(),
-            ip_claims: context.optional_store::<IPClaim>().index(BY_DATA, made_by),
+            ip_claims: context.optional_store(),
             ip_addresses: context.optional_store(),
-            capi_claims: context.optional_store::<capi::IPAddressClaim>().index(BY_DATA, made_by),
+            capi_claims: context.optional_store(),
             capi_addresses: context.optional_store(),
             secrets: context.secrets(label::CLUSTER_NAME),
+        };
+        sources.indexed()
+    }
+
+    /// Adds the indexes that the views and wakes use.
+    fn indexed(self) -> Self {
+        let text = |key: Option<Key>| key.into_iter().map(|key| key.to_string()).collect();
+        Self {
+            claims: (self.claims)
+                .index(BY_TEMPLATE, move |claim| text(template_of_claim(claim)))
+                .index(BY_CLUSTER, move |claim| text(cluster_key(&claim.metadata))),
+            datas: (self.datas)
+                .index(BY_TEMPLATE, templates_of_data)
+                .index(BY_MACHINE, move |data| text(machine_key(&data.metadata)))
+                .index(BY_CLUSTER, move |data| text(cluster_key(&data.metadata))),
+            ip_claims: self.ip_claims.index(BY_DATA, made_by),
+            capi_claims: self.capi_claims.index(BY_DATA, made_by),
+            ..self
         }
+    }
+
+    /// Caches over fixed objects, for tests.
+    #[cfg(test)]
+    pub(super) fn fixed(io: Io) -> Self {
+        let sources = Self {
+            io,
+            filter: String::new(),
+            claims_named_after_host: false,
+            templates: Store::fixed([]),
+            claims: Store::fixed([]),
+            datas: Store::fixed([]),
+            metal3_machines: Store::fixed([]),
+            machines: Store::fixed([]),
+            clusters: Store::fixed([]),
+            hosts: Store::fixed([]),
+            ip_claims: Store::fixed([]),
+            ip_addresses: Store::fixed([]),
+            capi_claims: Store::fixed([]),
+            capi_addresses: Store::fixed([]),
+            secrets: Store::fixed([]),
+        };
+        sources.indexed()
     }
 
     /// The view of a template, which may be gone while others still refer to it.

@@ -30,6 +30,8 @@ mod wakes;
 
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod world;
 
 use kit::runtime::Context;
 use kit::worker;
