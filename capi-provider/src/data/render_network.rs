@@ -68,6 +68,9 @@ impl Given<'_> {
     fn ethernet(&self, ethernet: &Ethernet) -> Result<Value, RenderError> {
         let mut link = common(ethernet.type_.as_str(), &ethernet.id, ethernet.mtu, ethernet.name.as_deref());
         self.mac(&mut link, "ethernet_mac_address", &ethernet.id, ethernet.mac_address.as_ref())?;
+        if ethernet.name.is_none() && !link.contains_key("ethernet_mac_address") {
+            return Err(RenderError::NoMac(ethernet.id.clone()));
+        }
         Ok(link.into())
     }
 
@@ -75,11 +78,14 @@ impl Given<'_> {
         let mut link = common("vlan", &vlan.id, vlan.mtu, vlan.name.as_deref());
         link.insert("vlan_id".into(), vlan.vlan_id.into());
         link.insert("vlan_link".into(), vlan.vlan_link.clone().into());
-        self.mac(&mut link, "vlan_mac_address", &vlan.id, vlan.mac_address.as_ref())?;
+        self.mac(&mut link, "vlan_mac_address", &vlan.id, Some(&vlan.mac_address))?;
+        if !link.contains_key("vlan_mac_address") {
+            return Err(RenderError::NoMac(vlan.id.clone()));
+        }
         Ok(link.into())
     }
 
-    /// A link without an address source has no such member: it is matched by its name.
+    /// A link without an address source has no such member.
     fn mac(
         &self,
         link: &mut Map<String, Value>,

@@ -45,6 +45,9 @@ pub enum RenderError {
         /// What it has.
         text: String,
     },
+    /// A link that readers of the format cannot find, or whose address they insist on.
+    #[error("link {0} has no MAC address; set its macAddress, or the name of a port")]
+    NoMac(String),
     /// An annotation that must name something does not.
     #[error("annotation {annotation} not found or empty on {object}; set it")]
     NoAnnotation {

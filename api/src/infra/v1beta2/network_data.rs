@@ -69,8 +69,8 @@ pub struct Ethernet {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1280, max = 9000), extend("default" = 1500))]
     pub mtu: Option<i32>,
-    /// Where the MAC address comes from; absent means the link is matched by name or order.
-    // Required in the published schema although nothing needs it.
+    /// Where the MAC address comes from; a link without one is matched by its name.
+    // Required in the published schema although nothing needs it where there is a name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mac_address: Option<MacAddress>,
 }
@@ -96,6 +96,13 @@ crate::open_enum! {
         Vif = "vif",
         /// Physical port.
         Phy = "phy",
+    }
+}
+
+impl MacAddress {
+    /// Whether no source is set.
+    pub fn is_unset(&self) -> bool {
+        *self == Self::default()
     }
 }
 
@@ -231,9 +238,10 @@ pub struct Vlan {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1280, max = 9000), extend("default" = 1500))]
     pub mtu: Option<i32>,
-    /// Where the MAC address comes from.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mac_address: Option<MacAddress>,
+    /// Where the MAC address comes from. Readers of the format insist on one.
+    #[serde(default)]
+    #[schemars(extend("x-required" = true))]
+    pub mac_address: MacAddress,
 }
 
 /// Addresses and routes, by how the address is found.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::infra::v1beta2::{
-    FromPool, Gateway, Links, MetaData, Metal3DataTemplate, Network, NetworkData, Networks, PoolRef, Route,
+    FromPool, Gateway, Links, MacAddress, MetaData, Metal3DataTemplate, Network, NetworkData, Networks, PoolRef, Route,
 };
 use crate::validation::Violations;
 
@@ -12,6 +12,9 @@ pub fn check_new(template: &Metal3DataTemplate) -> Violations {
     let mut violations = Violations::new();
     if let Some(meta_data) = &template.spec.meta_data {
         violations.within("spec.metaData", check_meta_data(meta_data));
+    }
+    if let Some(links) = template.spec.network_data.as_ref().and_then(|data| data.links.as_ref()) {
+        violations.within("spec.networkData.links", check_links(links));
     }
     if let Some(networks) = template.spec.network_data.as_ref().and_then(|data| data.networks.as_ref()) {
         for (family, list) in [("ipv4", &networks.ipv4), ("ipv6", &networks.ipv6)] {
@@ -63,6 +66,22 @@ fn check_meta_data(meta_data: &MetaData) -> Violations {
             (false, false) => violations.required(field, "name a host interface, or set fromBootMAC"),
             (true, true) => violations.forbidden(field, "must be left out together with fromBootMAC"),
             (true, false) | (false, true) => {}
+        }
+    }
+    violations
+}
+
+/// cloud-init gives up a whole config drive that has a port which it cannot find.
+fn check_links(links: &Links) -> Violations {
+    let mut violations = Violations::new();
+    for (i, ethernet) in links.ethernets.iter().enumerate() {
+        if ethernet.name.is_none() && ethernet.mac_address.as_ref().is_none_or(MacAddress::is_unset) {
+            violations.required(format!("ethernets[{i}].macAddress"), "a port is found by macAddress or by name");
+        }
+    }
+    for (i, vlan) in links.vlans.iter().enumerate() {
+        if vlan.mac_address.is_unset() {
+            violations.required(format!("vlans[{i}].macAddress"), "a VLAN needs a MAC address, e.g. that of its link");
         }
     }
     violations

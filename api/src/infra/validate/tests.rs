@@ -181,6 +181,24 @@ fn data_templates() {
             ],
         ),
         (
+            json!({"networkData": {"links": {
+                "ethernets": [
+                    {"id": "a", "type": "phy", "name": "eno1"}, {"id": "b", "type": "phy", "macAddress": {"string": "m"}},
+                    {"id": "c", "type": "phy"}, {"id": "d", "type": "phy", "macAddress": {}}
+                ],
+                "bonds": [{"id": "e", "bondMode": "802.3ad"}],
+                "vlans": [
+                    {"id": "f", "vlanID": 1, "vlanLink": "a", "macAddress": {"fromHostInterface": "eth0"}},
+                    {"id": "g", "vlanID": 2, "vlanLink": "a", "macAddress": {}}
+                ]
+            }}}),
+            &[
+                "required:spec.networkData.links.ethernets[2].macAddress",
+                "required:spec.networkData.links.ethernets[3].macAddress",
+                "required:spec.networkData.links.vlans[1].macAddress",
+            ],
+        ),
+        (
             json!({"networkData": {"networks": {
                 "ipv4": [
                     {"id": "a", "link": "l", "fromPoolRef": {"name": "p"}},

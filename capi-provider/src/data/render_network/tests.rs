@@ -84,12 +84,14 @@ fn vlans() {
     links(
         json!({"vlans": [
             {"id": "v", "vlanID": 2222, "vlanLink": "bond0", "macAddress": {"string": "12-34-56-78-9a-bc"}},
-            {"id": "w", "vlanID": 0, "vlanLink": "eth0", "name": "mgmt", "mtu": 1400}
+            {"id": "w", "vlanID": 0, "vlanLink": "eth0", "name": "mgmt", "mtu": 1400,
+             "macAddress": {"fromHostInterface": "eth0"}}
         ]}),
         json!([
             {"id": "v", "type": "vlan", "mtu": 1500, "vlan_id": 2222, "vlan_link": "bond0",
              "vlan_mac_address": "12-34-56-78-9a-bc"},
-            {"id": "w", "type": "vlan", "mtu": 1400, "vlan_id": 0, "vlan_link": "eth0", "name": "mgmt"}
+            {"id": "w", "type": "vlan", "mtu": 1400, "vlan_id": 0, "vlan_link": "eth0", "name": "mgmt",
+             "vlan_mac_address": "00:00:00:00:00:0a"}
         ]),
     );
 }
@@ -97,8 +99,8 @@ fn vlans() {
 #[test]
 fn bonds_come_before_ethernets_before_vlans() {
     let all = json!({"links": {
-        "vlans": [{"id": "v", "vlanID": 1, "vlanLink": "b"}],
-        "ethernets": [{"id": "e2", "type": "phy"}, {"id": "e1", "type": "phy"}],
+        "vlans": [{"id": "v", "vlanID": 1, "vlanLink": "b", "macAddress": {"fromHostInterface": "eth0"}}],
+        "ethernets": [{"id": "e2", "type": "phy", "name": "a"}, {"id": "e1", "type": "phy", "name": "b"}],
         "bonds": [{"id": "b", "bondMode": "802.3ad"}]
     }});
     let rendered = rendered(&all).unwrap();
@@ -227,6 +229,11 @@ fn what_cannot_be_rendered_is_named() {
     for (data, expected) in [
         (ethernet(json!({"string": "12:34"})), "bad MAC address: \"12:34\" of link e"),
         (ethernet(json!({"string": "12:34:56:78:9A:BG"})), "bad MAC address"),
+        (ethernet(json!({})), "link e has no MAC address"),
+        (
+            json!({"links": {"vlans": [{"id": "v", "vlanID": 1, "vlanLink": "b", "macAddress": {}}]}}),
+            "link v has no MAC",
+        ),
         (ethernet(json!({"fromHostInterface": "eth9"})), "NIC name not found eth9"),
         (
             ethernet(json!({"fromAnnotation": {"object": "baremetalhost", "annotation": "bad"}})),
