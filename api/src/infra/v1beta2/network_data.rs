@@ -69,8 +69,8 @@ pub struct Ethernet {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1280, max = 9000), extend("default" = 1500))]
     pub mtu: Option<i32>,
-    /// Where the MAC address comes from; a link without one is matched by its name.
-    // Required in the published schema although nothing needs it where there is a name.
+    /// Where the MAC address comes from.
+    // Required in the published schema although a port with a name is found without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mac_address: Option<MacAddress>,
 }
@@ -238,7 +238,8 @@ pub struct Vlan {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1280, max = 9000), extend("default" = 1500))]
     pub mtu: Option<i32>,
-    /// Where the MAC address comes from. Readers of the format insist on one.
+    /// Where the MAC address comes from.
+    // Readers of the format insist on one.
     #[serde(default)]
     #[schemars(extend("x-required" = true))]
     pub mac_address: MacAddress,
