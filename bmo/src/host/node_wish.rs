@@ -12,18 +12,15 @@ use crate::host::credentials;
 use crate::host::settings::Settings;
 use crate::host::state::State as S;
 use crate::host::view::{Credentials, HostView, Material};
-use crate::node::driver::{self, Access, Driver};
+use crate::node::driver::{self, Access};
 use crate::node::instance::{self, Instance};
 use crate::node::register::{self, Deployment as Way, Registration, Upkeep};
 use crate::node::{names, ramdisk};
 
-/// The address in its parts, and the driver it stands for.
-fn address(view: &HostView) -> Result<(BmcAddress, Driver), String> {
+/// The address in its parts.
+fn address(view: &HostView) -> Result<BmcAddress, String> {
     let text = &view.spec().bmc.address;
-    let address: BmcAddress = text.parse().map_err(|error| format!("spec.bmc.address {text:?}: {error}"))?;
-    let name = address.access.name();
-    let driver = Driver::of_scheme(name).ok_or_else(|| format!("Unknown BMC type '{name}' for address {text}"))?;
-    Ok((address, driver))
+    text.parse().map_err(|error| format!("spec.bmc.address {text:?}: {error}"))
 }
 
 /// What is wrong with the address of the management controller, if something is.
@@ -33,12 +30,12 @@ pub fn address_problem(view: &HostView) -> Option<String> {
 
 /// Whether the host's driver boots ISOs, so that it needs no place in the provisioning network.
 pub fn takes_iso(view: &HostView) -> bool {
-    address(view).is_ok_and(|(_, driver)| driver.takes_iso)
+    address(view).is_ok_and(|address| address.access.boots_iso())
 }
 
 /// The RAID interface of the host's driver.
 pub fn raid_interface(view: &HostView) -> Option<String> {
-    address(view).ok().map(|(_, driver)| driver.raid.to_owned())
+    address(view).ok().map(|address| address.interfaces().raid.to_owned())
 }
 
 /// The boot mode that counts: frozen when a state that depends on it was entered.
@@ -81,13 +78,13 @@ fn versions(view: &HostView) -> Versions {
 
 /// Calls `with` with the registration of the host.
 fn registration<T>(view: &HostView, with: impl FnOnce(&Registration<'_>) -> T) -> Result<T, String> {
-    let (address, driver) = address(view)?;
+    let address = address(view)?;
     let name = names::node_name(view.namespace(), view.name());
     let (mode, architecture) = (boot_mode(view), view.architecture());
     Ok(with(&Registration {
         name: &name,
-        driver,
-        bmc: bmc(view, &address, &driver)?,
+        access: address.access,
+        bmc: bmc(view, &address)?,
         boot_mode: &mode,
         architecture: &architecture,
         fast_inspection: view.fast_inspection(),
@@ -99,31 +96,18 @@ fn registration<T>(view: &HostView, with: impl FnOnce(&Registration<'_>) -> T) -
     }))
 }
 
-/// `driver_info`. Credentials that were not read stand empty in it; Ironic masks them, so they are never compared.
-fn bmc(view: &HostView, address: &BmcAddress, driver: &Driver) -> Result<Info, String> {
+/// `driver_info`. Credentials that were not read are left out; Ironic masks them, so they are never compared.
+fn bmc(view: &HostView, address: &BmcAddress) -> Result<Info, String> {
     let login = match &view.credentials {
         Credentials::Read(secret) => Some(credentials::login(secret)?),
         Credentials::Unneeded | Credentials::Unchanged(_) | Credentials::Missing(_) => None,
     };
-    let suffix = if address.tls { "" } else { "+http" };
-    let scheme = format!("{}{suffix}", address.access.name());
-    let host = address.host.bare();
-    let ipv6 = view.config.external_url_v6.as_deref().filter(|_| driver::is_ipv6(&host));
-    let mut info = driver::driver_info(driver, &Access {
-        scheme: &scheme,
-        host: &host,
-        port: address.port,
-        path: &address.path,
-        privilege_level: address.query.get("privilegelevel").map(String::as_str),
-        username: login.as_ref().map_or("", |login| &login.username),
-        password: login.as_ref().map_or("", |login| &login.password),
+    Ok(driver::driver_info(&Access {
+        address,
+        login: login.as_ref().map(|login| (login.username.as_str(), login.password.as_str())),
         insecure: view.spec().bmc.disable_certificate_verification,
-        external_http_url: ipv6,
-    });
-    if login.is_none() {
-        info.0.retain(|key, _| !key.ends_with("_username") && !key.ends_with("_password"));
-    }
-    Ok(info)
+        external_http_url: view.config.external_url_v6.as_deref(),
+    }))
 }
 
 /// Why Ironic cannot manage this host as it is wished.

@@ -1,20 +1,21 @@
 //! Registration: the node to create, and what an existing one lacks.
 
 use api::metal3::BootMode;
+use api::metal3::bmc_address::AccessType;
 use ironic::redact::{MASK, is_secret};
 use ironic::{Feature, Info, NewNode, Node, Patch, ProvisionState, Versions};
 use serde_json::{Map, Value};
 
 use super::capabilities;
-use super::driver::Driver;
+use super::driver::{is_login, is_ours, same_family};
 
 /// How a host's node shall be registered.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Registration<'a> {
     /// Node name.
     pub name: &'a str,
-    /// Driver of the BMC address.
-    pub driver: Driver,
+    /// Access type of the BMC address.
+    pub access: AccessType,
     /// `driver_info` of the BMC with the password in clear; see [`super::driver::driver_info`].
     pub bmc: Info,
     /// Boot mode.
@@ -96,17 +97,17 @@ pub enum Refusal {
 impl Registration<'_> {
     /// Why this cannot be registered, if so. `network`: whether there is a provisioning network.
     pub fn refusal(&self, network: bool) -> Option<Refusal> {
-        let driver = self.driver.hardware_type;
-        if self.fast_inspection && self.driver.fast_inspect.is_none() {
+        let driver = self.access.interfaces().driver;
+        if self.fast_inspection && !self.access.supports_fast_inspection() {
             return Some(Refusal::FastInspection { driver });
         }
-        if *self.boot_mode == BootMode::UefiSecureBoot && !self.driver.secure_boot {
+        if *self.boot_mode == BootMode::UefiSecureBoot && !self.access.supports_secure_boot() {
             return Some(Refusal::SecureBoot { driver });
         }
-        if self.driver.needs_network && !network {
+        if self.access.needs_provisioning_network() && !network {
             return Some(Refusal::Network { driver });
         }
-        if !self.has_boot_mac && (self.driver.needs_mac || self.inspection_disabled) {
+        if !self.has_boot_mac && (self.access.always_needs_mac() || self.inspection_disabled) {
             return Some(Refusal::BootMac { driver });
         }
         (self.disable_power_off && !self.versions.has(Feature::DisablePowerOff)).then_some(Refusal::DisablePowerOff)
@@ -114,12 +115,13 @@ impl Registration<'_> {
 
     /// The inspect interface.
     pub fn inspect_interface(&self) -> &'static str {
-        self.driver.fast_inspect.filter(|_| self.fast_inspection).unwrap_or("agent")
+        self.access.interfaces().fast_inspection.filter(|_| self.fast_inspection).unwrap_or("agent")
     }
 
     /// The node to create.
     pub fn new_node(&self) -> NewNode {
         let own = |interface: Option<&'static str>| interface.map(str::to_owned);
+        let chosen = self.access.interfaces();
         let mut properties = Info::default();
         properties.set("capabilities", capabilities::properties(None, self.boot_mode));
         if !self.architecture.is_empty() {
@@ -127,18 +129,18 @@ impl Registration<'_> {
         }
         NewNode {
             name: self.name.to_owned(),
-            driver: self.driver.hardware_type.to_owned(),
+            driver: chosen.driver.to_owned(),
             driver_info: self.bmc.clone(),
             properties,
-            bios_interface: own(self.driver.bios),
-            boot_interface: own(Some(self.driver.boot)),
+            bios_interface: own(chosen.bios),
+            boot_interface: own(Some(chosen.boot)),
             deploy_interface: own(self.deployment.interface()),
-            firmware_interface: own(self.driver.firmware),
+            firmware_interface: own(chosen.firmware),
             inspect_interface: own(Some(self.inspect_interface())),
-            management_interface: own(self.driver.management),
-            power_interface: own(self.driver.power),
-            raid_interface: own(Some(self.driver.raid)),
-            vendor_interface: own(self.driver.vendor),
+            management_interface: own(chosen.management),
+            power_interface: own(chosen.power),
+            raid_interface: own(Some(chosen.raid)),
+            vendor_interface: own(chosen.vendor),
             // An older Ironic refuses the key whatever its value.
             disable_power_off: self.versions.has(Feature::DisablePowerOff).then_some(self.disable_power_off),
         }
@@ -169,19 +171,19 @@ impl Registration<'_> {
         if !still || node.driver.is_empty() {
             return Patch::new();
         }
-        let driver = &self.driver;
-        let other_type = node.driver != driver.hardware_type;
+        let chosen = self.access.interfaces();
+        let other_type = node.driver != chosen.driver;
         let mut patch = Patch::new();
         if other_type {
-            patch = patch.set(&["driver"], driver.hardware_type);
+            patch = patch.set(&["driver"], chosen.driver);
         }
         let all = [
-            ("bios_interface", driver.bios, &node.bios_interface),
-            ("boot_interface", Some(driver.boot), &node.boot_interface),
-            ("firmware_interface", driver.firmware, &node.firmware_interface),
-            ("management_interface", driver.management, &node.management_interface),
-            ("power_interface", driver.power, &node.power_interface),
-            ("vendor_interface", driver.vendor, &node.vendor_interface),
+            ("bios_interface", chosen.bios, &node.bios_interface),
+            ("boot_interface", Some(chosen.boot), &node.boot_interface),
+            ("firmware_interface", chosen.firmware, &node.firmware_interface),
+            ("management_interface", chosen.management, &node.management_interface),
+            ("power_interface", chosen.power, &node.power_interface),
+            ("vendor_interface", chosen.vendor, &node.vendor_interface),
         ];
         for (key, wanted, actual) in all {
             patch = match wanted {
@@ -192,7 +194,7 @@ impl Registration<'_> {
             };
         }
         if other_type {
-            patch = patch.set(&["raid_interface"], driver.raid).set(&["inspect_interface"], self.inspect_interface());
+            patch = patch.set(&["raid_interface"], chosen.raid).set(&["inspect_interface"], self.inspect_interface());
             if node.deploy_interface.is_some() && self.deployment.interface().is_none() {
                 patch = patch.remove(&["deploy_interface"]);
             }
@@ -212,17 +214,11 @@ impl Registration<'_> {
                 patch = patch.set(&segments, wanted.clone());
             }
         }
-        let ours = actual.0.keys().filter(|key| is_bmc_key(key) && !self.bmc.0.contains_key(*key));
         // User name and password may be left out when they are not at hand.
-        let stays = |key: &&String| {
-            key.starts_with(self.driver.prefix) && (key.ends_with("_username") || key.ends_with("_password"))
-        };
-        ours.filter(|key| !stays(key)).fold(patch, |patch, key| patch.remove(&["driver_info", key]))
+        let stays = |key: &str| is_login(key) && same_family(key, &self.bmc);
+        let left_over = actual.0.keys().filter(|key| is_ours(key) && !self.bmc.0.contains_key(*key) && !stays(key));
+        left_over.fold(patch, |patch, key| patch.remove(&["driver_info", key]))
     }
-}
-
-fn is_bmc_key(key: &str) -> bool {
-    key.starts_with("redfish_") || key.starts_with("ipmi_") || key == "external_http_url"
 }
 
 /// What is kept up to date on a registered node in its quiet states.

@@ -20,7 +20,7 @@ fn bmc(password: &str) -> Info {
 fn registration(scheme: &str) -> Registration<'static> {
     Registration {
         name: "ns~host",
-        driver: Driver::of_scheme(scheme).unwrap(),
+        access: AccessType::from_name(scheme).unwrap(),
         bmc: bmc("pw"),
         boot_mode: &BootMode::Uefi,
         architecture: "x86_64",
@@ -119,7 +119,7 @@ fn refusals() {
 
 #[test]
 fn a_registered_node_needs_nothing() {
-    for scheme in ["ipmi", "redfish", "redfish-virtualmedia", "idrac-virtualmedia+http", "redfish-uefihttp"] {
+    for scheme in ["ipmi", "redfish", "redfish-virtualmedia", "idrac-virtualmedia", "redfish-uefihttp"] {
         for deployment in [Deployment::Direct, Deployment::LiveIso, Deployment::Custom] {
             let wanted = Registration { deployment, ..registration(scheme) };
             let mut node = registered(&wanted);
