@@ -17,7 +17,9 @@ use crate::view::{AddressSeen, ClaimSeen, ClusterSeen, HoldOff, PoolView, is_pau
 
 /// Claims served in one pass; more follow in the next one, so that the pool's status is never far behind.
 pub const ROUND: usize = 256;
-/// An address of ours without a claim is kept this long: a restored backup may bring addresses before claims.
+/// An address with our finalizer, but without an owner and a claim, is kept this long: somebody restores a backup,
+/// and claims may follow. With a dead owner the garbage collector would not keep it either, and it ends at once; the
+/// API server makes such addresses when a claim is deleted in the very moment in which our finalizer is added.
 pub const ORPHAN_AGE: Duration = Duration::from_mins(10);
 
 /// What is done for one claim or address.
@@ -170,7 +172,8 @@ fn is_orphan(view: &PoolView, seen: &AddressSeen) -> bool {
     let pool_stays = view.pool.as_ref().is_some_and(|pool| !owners::deleting(&pool.metadata));
     let created = seen.address.meta().creation_timestamp.as_ref().map_or(view.now, |time| time.0);
     let old = view.now.duration_since(created) >= jiff::SignedDuration::try_from(ORPHAN_AGE).unwrap_or_default();
-    seen.claim_is_gone && (old || !pool_stays || owners::deleting(seen.address.meta()))
+    let ends = old || !pool_stays || seen.address.has_owner() || owners::deleting(seen.address.meta());
+    seen.claim_is_gone && ends
 }
 
 fn addresses_by_claim(view: &PoolView) -> BTreeMap<ClaimId, Vec<&Address>> {

@@ -326,6 +326,15 @@ impl Address {
         }
     }
 
+    /// Whether it names a claim as its owner, as all that we make do.
+    pub fn has_owner(&self) -> bool {
+        let (group, kind) = match self {
+            Self::Metal3(_) => (api::ipam::GROUP, "IPClaim"),
+            Self::Capi(_) => (capi::GROUP, "IPAddressClaim"),
+        };
+        owners::owner_of_kind(self.meta(), group, kind).is_some()
+    }
+
     /// The writes that end it. The finalizer goes first: between the two a crash leaves an object without finalizer,
     /// which the next pass deletes.
     pub fn end(&self) -> Vec<Write> {

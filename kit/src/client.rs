@@ -207,9 +207,11 @@ impl Io {
                 self.absorb(write, &answer);
                 Ok(answer)
             }
-            Err(fault) if fault.reason == fault::NOT_FOUND && matches!(write, Write::Delete { .. }) => {
-                self.absorb(write, &Value::Null);
-                Ok(Value::Null)
+            Err(fault) if fault.reason == fault::NOT_FOUND => {
+                for cache in self.caches_of(&target.resource) {
+                    cache.deleted(&target.key, target.uid.as_deref());
+                }
+                if matches!(write, Write::Delete { .. }) { Ok(Value::Null) } else { Err(fault) }
             }
             Err(fault) => Err(fault),
         }

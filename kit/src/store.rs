@@ -48,7 +48,7 @@ struct Inner<K> {
     indexes: BTreeMap<&'static str, (IndexFn<K>, Entries)>,
     subscribers: Vec<Subscriber<K>>,
     unreadable: BTreeMap<Key, String>,
-    /// Objects that we deleted ourselves: late watch events of that uid do not bring them back.
+    /// Objects that are gone: late watch events and late answers to own writes of that uid do not bring them back.
     tombs: BTreeMap<Key, (String, Instant)>,
 }
 
@@ -218,8 +218,7 @@ impl<K: Kind> Store<K> {
         let removed = {
             let mut inner = self.write();
             inner.unreadable.remove(key);
-            inner.tombs.remove(key);
-            remove(&mut inner, key, uid)
+            bury(&mut inner, key, uid)
         };
         self.tell(removed);
     }
@@ -296,11 +295,7 @@ impl<K: Kind> Absorb for Store<K> {
     fn deleted(&self, key: &Key, uid: Option<&str>) {
         let removed = {
             let mut inner = self.write();
-            let removed = remove(&mut inner, key, uid);
-            if let Some(uid) = uid {
-                inner.tombs.insert(key.clone(), (uid.to_owned(), Instant::now()));
-            }
-            removed
+            bury(&mut inner, key, uid)
         };
         self.tell(removed);
     }
@@ -346,7 +341,21 @@ fn reindex<K: Kind>(inner: &mut Inner<K>, key: &Key, old: Option<&K>, new: Optio
     }
 }
 
-/// Whether this is a late state of an object that we deleted; forgets the tomb when it is not.
+/// Removes an object and remembers its uid, which never comes back.
+fn bury<K: Kind>(inner: &mut Inner<K>, key: &Key, uid: Option<&str>) -> Option<Change<K>> {
+    let removed = remove(inner, key, uid);
+    let of_removed = || removed.as_ref()?.old.as_ref()?.meta().uid.clone();
+    if let Some(uid) = uid.map(ToOwned::to_owned).or_else(of_removed) {
+        inner.tombs.insert(key.clone(), (uid, Instant::now()));
+        // Now and then, so that the cost per deletion stays constant.
+        if inner.tombs.len().is_power_of_two() {
+            inner.tombs.retain(|_, (_, since)| since.elapsed() < OWN_WRITE_TTL);
+        }
+    }
+    removed
+}
+
+/// Whether this is a late state of an object that is gone; forgets the tomb when it is not.
 fn buried<K: Kind>(inner: &mut Inner<K>, key: &Key, object: &K) -> bool {
     let Some((uid, since)) = inner.tombs.get(key) else { return false };
     if object.meta().uid.as_deref() == Some(uid) && since.elapsed() < OWN_WRITE_TTL {

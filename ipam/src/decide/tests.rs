@@ -325,6 +325,13 @@ fn an_address_without_a_claim_is_kept_for_a_while_and_then_ended() {
     assert_eq!(deeds(&young), ["new: refuse Exhausted IP Pools by status"]);
     assert!(matches!(&young.next, Next::After(pause, why) if *pause == ORPHAN_AGE && why.reason == "ClaimMissing"));
     assert_eq!(deeds(&orphan(601, false, true)).len(), 1, "not confirmed by a live read");
+    let mut owned = view(Some(ip_pool("ns", "p").range("10.0.0.1", "10.0.0.1"))).address("lost", "10.0.0.1");
+    if let Address::Metal3(address) = &mut owned.addresses[0].address {
+        let owner = owners::owner_reference(&metal3("lost"), true);
+        Arc::make_mut(address).metadata.owner_references = Some(vec![owner]);
+    }
+    owned.addresses[0].claim_is_gone = true;
+    assert_eq!(deeds(&decide(&owned)), ["lost: release 10.0.0.1 by patch, delete"], "its owner is dead");
     assert_eq!(deeds(&orphan(601, true, false)).len(), 1, "made by hand: honoured");
 }
 

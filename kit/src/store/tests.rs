@@ -42,6 +42,14 @@ async fn what_we_deleted_does_not_come_back_by_a_late_event_but_a_successor_does
 }
 
 #[test]
+fn an_answer_that_comes_after_the_deletion_does_not_bring_the_object_back() {
+    let store = Store::fixed([config_map("a", "u", 5, &[])]);
+    store.vanished(&Key::new("ns", "a"), Some("u"));
+    store.wrote(config_map("a", "u", 6, &[]));
+    assert_eq!(version(&store), None, "no further event would ever remove it");
+}
+
+#[test]
 fn indexes_follow_changes_and_deletions() {
     let color = |object: &ConfigMap| object.data.iter().flatten().map(|(_, v)| v.clone()).collect();
     let store = Store::fixed([config_map("a", "1", 1, &[("c", "red")])]).index("color", color);
