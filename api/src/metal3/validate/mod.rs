@@ -14,6 +14,8 @@ mod annotations;
 mod host;
 mod image;
 mod other;
+#[cfg(test)]
+mod other_tests;
 mod raid;
 #[cfg(test)]
 mod tests;
