@@ -22,9 +22,7 @@ pub mod node;
 
 use std::sync::Arc;
 
-use api::metal3::{
-    BareMetalHost, HardwareData, HostFirmwareComponents, HostFirmwareSettings, HostUpdatePolicy,
-};
+use api::metal3::{BareMetalHost, HardwareData, HostFirmwareComponents, HostFirmwareSettings, HostUpdatePolicy};
 use api::names::label;
 use ironic::{Client, Poll, PollOptions, Poller};
 use kit::key::Key;

@@ -94,7 +94,11 @@ fn register(metrics: &Metrics) -> Families {
         registry.register("metal3_delayed__provisioning", delayed, f.delayed_provisioning.clone());
         registry.register("metal3_delayed__deprovisioning", delayed, f.delayed_deprovisioning.clone());
         registry.register("metal3_host_unmanaged", "Hosts without a management controller", f.unmanaged.clone());
-        registry.register("metal3_credentials_updated", "Credentials that were replaced", f.credentials_updated.clone());
+        registry.register(
+            "metal3_credentials_updated",
+            "Credentials that were replaced",
+            f.credentials_updated.clone(),
+        );
         for (name, family) in ["register", "inspect", "provision", "deprovision"].iter().zip(&f.phases) {
             let name = format!("metal3_operation_{name}_duration_seconds");
             registry.register(name, "How long a phase took", family.clone());

@@ -38,7 +38,8 @@ struct Stage {
 
 #[test]
 fn two_hosts_live() {
-    let options = level_m::Options { machines: vec![Firmware::Bios; 2], images: Vec::new(), ..level_m::Options::default() };
+    let options =
+        level_m::Options { machines: vec![Firmware::Bios; 2], images: Vec::new(), ..level_m::Options::default() };
     let (bench, network) = run_in(None, async || {
         let cache = Cache::open()?;
         level_m::prepare(&cache, &options).await?;
@@ -169,7 +170,10 @@ impl Stage {
 
     /// Power and boot commands that the management controllers were given so far.
     fn commands(&self) -> Result<usize> {
-        Ok(std::fs::read_to_string(&self.requests)?.lines().filter(|line| line.contains("ComputerSystem.Reset")).count())
+        Ok(std::fs::read_to_string(&self.requests)?
+            .lines()
+            .filter(|line| line.contains("ComputerSystem.Reset"))
+            .count())
     }
 
     async fn events(&self, host: &str) -> Result<Vec<String>> {
@@ -271,8 +275,10 @@ async fn whole_life(stage: &Stage, bench: &Bench, ironic: &mut ironic::Ironic) -
 
     let disk = std::fs::read(boot::files_root(bench)?.join("images/disk.raw"))?;
     let sum = format!("{:x}", Sha256::digest(&disk));
-    stage.apply(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "user"},
-        "stringData": {"value": "#cloud-config\n"}})).await?;
+    stage
+        .apply(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "user"},
+        "stringData": {"value": "#cloud-config\n"}}))
+        .await?;
     let image = json!({"url": image_url("disk.raw"), "checksum": sum, "checksumType": "sha256", "format": "raw"});
     stage.patch("life", json!({"image": image, "userData": {"name": "user", "namespace": "default"}})).await?;
     let host = stage.state("life", &S::Provisioned, SLOW).await?;

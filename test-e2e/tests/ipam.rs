@@ -101,7 +101,10 @@ impl Stage {
     async fn capi_claim(&self, name: &str, pool: PoolRef) {
         let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
         let claim = IPAddressClaim { metadata, ..IPAddressClaim::default() };
-        let claim = IPAddressClaim { spec: api::ipam::capi::IPAddressClaimSpec { cluster_name: None, pool_ref: pool }, ..claim };
+        let claim = IPAddressClaim {
+            spec: api::ipam::capi::IPAddressClaimSpec { cluster_name: None, pool_ref: pool },
+            ..claim
+        };
         self.api().create(&PostParams::default(), &claim).await.unwrap();
     }
 
@@ -166,7 +169,8 @@ async fn claims_of_both_kinds_get_addresses_and_give_them_back() {
     assert_eq!(stage.served("a").await, "192.0.2.10");
     let address = stage.api::<IPAddress>().get("net-192-0-2-10").await.unwrap();
     assert_eq!((address.spec.prefix, address.spec.gateway.as_deref()), (24, Some("192.0.2.1")));
-    let owners: Vec<_> = address.metadata.owner_references.unwrap().into_iter().map(|o| (o.kind, o.controller)).collect();
+    let owners: Vec<_> =
+        address.metadata.owner_references.unwrap().into_iter().map(|o| (o.kind, o.controller)).collect();
     assert_eq!(owners, [("IPPool".to_owned(), Some(false)), ("IPClaim".to_owned(), Some(true))]);
 
     stage.capi_claim("a", PoolRef::ip_pool("p")).await;
@@ -227,7 +231,9 @@ async fn an_address_stays_while_others_hold_its_claim_and_nothing_is_written_at_
     let touched = stage.api::<IPPool>().patch("p", &PatchParams::default(), &touch).await.unwrap();
     assert_ne!(version(&pool), version(&touched));
     let key = Key::new(&stage.namespace, "p");
-    let rests = async || Ok(context.plans.of("ippool", &key).last().is_some_and(|e| e.times > 1 && e.writes.is_empty()).then_some(()));
+    let rests = async || {
+        Ok(context.plans.of("ippool", &key).last().is_some_and(|e| e.times > 1 && e.writes.is_empty()).then_some(()))
+    };
     until("a pass without effects", LIMIT, rests).await.unwrap();
     assert_eq!(version(&stage.api::<IPPool>().get("p").await.unwrap()), version(&touched));
     claims.patch("a", &PatchParams::default(), &hold(json!([ours]))).await.unwrap();

@@ -21,9 +21,7 @@ pub fn step(view: &HostView) -> Option<Step> {
         N::Manageable => Some(adopt(view, node)),
         N::AdoptFailed => Some(again(view, node)),
         N::Adopting => Some(Step::wait(why().seen(ask::seen(node)))),
-        N::Enroll | N::Verifying => {
-            Some(view.fail(KIND, format!("invalid state for adopt: {}", node.provision_state)))
-        }
+        N::Enroll | N::Verifying => Some(view.fail(KIND, format!("invalid state for adopt: {}", node.provision_state))),
         // A maintenance that Ironic did not set itself was set by hand, and would stop power management.
         N::Active if node.maintenance && node.fault.is_none() && !view.deleting() => {
             let why = Why::new("LeavingMaintenance", "the node is in maintenance, which is being lifted");
@@ -40,7 +38,8 @@ pub fn step(view: &HostView) -> Option<Step> {
 }
 
 fn why() -> Why {
-    Why::new("Adopting", "the running machine is being taken over by Ironic, without touching it").normal(budget::ADOPTION)
+    Why::new("Adopting", "the running machine is being taken over by Ironic, without touching it")
+        .normal(budget::ADOPTION)
 }
 
 /// Ironic checks what it takes over, so it must know the image first.

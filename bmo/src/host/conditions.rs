@@ -1,8 +1,8 @@
 //! The conditions of a host: a pure function of its state, its operational status and what it waits for.
 
 use api::metal3::{BareMetalHostStatus, OperationalStatus};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kit::pass::Why;
 
 use crate::host::state::{State as S, Traits as _};
@@ -129,8 +129,7 @@ fn explain(wanted: &mut [Wanted], status: &BareMetalHostStatus, signs: &Signs) {
 /// The old list with the wanted conditions in it, in the order of the peers: AvailableForProvisioning would sort
 /// first anyway, so it is "Ready" first, then by name.
 fn merge(old: &[Condition], wanted: Vec<Wanted>, generation: Option<i64>, now: Timestamp) -> Vec<Condition> {
-    let mut list: Vec<Condition> =
-        old.iter().filter(|c| !wanted.iter().any(|w| w.kind == c.type_)).cloned().collect();
+    let mut list: Vec<Condition> = old.iter().filter(|c| !wanted.iter().any(|w| w.kind == c.type_)).cloned().collect();
     for condition in wanted {
         let before = old.iter().find(|c| c.type_ == condition.kind);
         let since = before

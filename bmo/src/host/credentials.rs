@@ -46,7 +46,9 @@ pub fn guard(view: &HostView) -> Option<Step> {
 fn problem(view: &HostView) -> Option<String> {
     let bmc = &view.spec().bmc;
     if bmc.credentials_name.is_empty() {
-        return Some("No BMC CredentialsName defined The BMC secret reference is empty; set spec.bmc.credentialsName".into());
+        return Some(
+            "No BMC CredentialsName defined The BMC secret reference is empty; set spec.bmc.credentialsName".into(),
+        );
     }
     if let Credentials::Missing(name) = &view.credentials {
         let namespace = view.namespace();
@@ -74,7 +76,9 @@ pub fn login(secret: &Secret) -> Result<Login, String> {
     };
     let name = secret.metadata.name.as_deref().unwrap_or_default();
     let missing = |what: &str, key: &str| {
-        format!("Validation error with BMC credentials: Missing BMC connection {what} '{key}' in credentials; add it to the Secret {name}")
+        format!(
+            "Validation error with BMC credentials: Missing BMC connection {what} '{key}' in credentials; add it to the Secret {name}"
+        )
     };
     let username = value(keys::USERNAME).ok_or_else(|| missing("detail", keys::USERNAME))?;
     let password = value(keys::PASSWORD).ok_or_else(|| missing("details", keys::PASSWORD))?;

@@ -37,12 +37,9 @@ pub fn guard(view: &HostView) -> Option<Step> {
         S::Provisioning | S::Provisioned => Some(Step::Go(S::Deprovisioning, Vec::new())),
         S::Deprovisioning | S::PoweringOffBeforeDelete => unreachable_controller(view),
         S::Deleting | S::Other(_) => None,
-        S::Inspecting
-        | S::MatchProfile
-        | S::Preparing
-        | S::Ready
-        | S::Available
-        | S::ExternallyProvisioned => Some(Step::Go(S::PoweringOffBeforeDelete, Vec::new())),
+        S::Inspecting | S::MatchProfile | S::Preparing | S::Ready | S::Available | S::ExternallyProvisioned => {
+            Some(Step::Go(S::PoweringOffBeforeDelete, Vec::new()))
+        }
     }
 }
 

@@ -5,9 +5,9 @@ use kit::pass::Why;
 use crate::host::errors::ErrorKind;
 use crate::host::facts::Fact;
 use crate::host::state::State as S;
+use crate::host::states::deleting;
 use crate::host::step::{Pause, SLOW, Step};
 use crate::host::view::{HostView, NodeSeen};
-use crate::host::states::deleting;
 
 /// Releases the host while the annotation is there, and takes it back when it is gone.
 pub fn guard(view: &HostView) -> Option<Step> {
@@ -33,7 +33,8 @@ fn release(view: &HostView, force: bool) -> Step {
             deleting::remove_node(view, node, ErrorKind::Detach, force).unwrap_or_else(|step| *step)
         }
         NodeSeen::Absent | NodeSeen::Conflict(_) => {
-            let text = "the host is detached; remove the annotation baremetalhost.metal3.io/detached to manage it again";
+            let text =
+                "the host is detached; remove the annotation baremetalhost.metal3.io/detached to manage it again";
             let mut facts = vec![Fact::Detached];
             if view.has_error(ErrorKind::Detach) {
                 facts.insert(0, Fact::ClearError);

@@ -70,7 +70,9 @@ async fn part(
         None => Err(format!("the Secret {address} of {field} does not exist; create it")),
         Some(secret) => match value(&secret, key) {
             Some(text) => Ok(Some(text)),
-            None if must => Err(format!("the Secret {address} of {field} has neither key {key} nor value, or no text in it")),
+            None if must => {
+                Err(format!("the Secret {address} of {field} has neither key {key} nor value, or no text in it"))
+            }
             None => Ok(None),
         },
     })

@@ -84,12 +84,10 @@ pub fn behind(view: &HostView) -> Option<Step> {
     let old = |conditions: &[Condition], generation| {
         !conditions.iter().any(|c| c.type_ == firmware_condition::VALID && c.observed_generation >= generation)
     };
-    let settings = settings.is_some_and(|object| {
-        old(&object.status.clone().unwrap_or_default().conditions, object.metadata.generation)
-    });
-    let updates = updates.is_some_and(|object| {
-        old(&object.status.clone().unwrap_or_default().conditions, object.metadata.generation)
-    });
+    let settings = settings
+        .is_some_and(|object| old(&object.status.clone().unwrap_or_default().conditions, object.metadata.generation));
+    let updates = updates
+        .is_some_and(|object| old(&object.status.clone().unwrap_or_default().conditions, object.metadata.generation));
     (settings || updates).then(|| {
         let text = "the wished firmware settings or updates have not been checked yet";
         Step::wait_for(Duration::from_mins(1), Why::new("FirmwareNotChecked", text).normal(Duration::from_mins(1)))
@@ -105,7 +103,8 @@ pub fn objects(view: &HostView) -> Option<Step> {
     let host = view.host.as_ref();
     let mut writes: Vec<Write> = Vec::new();
     match view.firmware.settings.as_deref() {
-        None => writes.push(diff::create(&HostFirmwareSettings { metadata: owned(host), ..HostFirmwareSettings::default() })),
+        None => writes
+            .push(diff::create(&HostFirmwareSettings { metadata: owned(host), ..HostFirmwareSettings::default() })),
         Some(object) => writes.extend(adopt(host, object)),
     }
     match view.firmware.components.as_deref() {

@@ -79,7 +79,8 @@ fn details(view: &HostView) -> Option<Step> {
     let drop = text.map(|_| drop_annotation(view, annotation::HARDWARE_DETAILS));
     match given.filter(|given| wanted && recorded != Some(given)) {
         Some(given) => {
-            let event = Fact::Event("UpdateHardwareDetails", "Set hardware details from annotation or HardwareData".into());
+            let event =
+                Fact::Event("UpdateHardwareDetails", "Set hardware details from annotation or HardwareData".into());
             let facts = vec![Fact::Hardware(Box::new(given)), event];
             Some(match drop {
                 Some(write) => Step::Write(vec![write], facts),

@@ -82,7 +82,11 @@ impl Controller for Hosts {
             let key = Key::of(view.host.as_ref());
             let now = self.sources.io.get::<BareMetalHost>(&key).await?;
             if !now.as_ref().is_some_and(|now| same_wish(&view.host, now)) {
-                return Err(Fault::new(Class::Again, "HostChanged", "the host changed meanwhile; it is looked at again"));
+                return Err(Fault::new(
+                    Class::Again,
+                    "HostChanged",
+                    "the host changed meanwhile; it is looked at again",
+                ));
             }
         }
         calls::execute(&self.sources.poll, call).await

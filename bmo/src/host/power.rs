@@ -38,7 +38,8 @@ impl Reboot {
             if !kept && key != annotation::REBOOT {
                 continue;
             }
-            let value: Option<Value> = if text.is_empty() { Some(Value::Null) } else { serde_json::from_str(text).ok() };
+            let value: Option<Value> =
+                if text.is_empty() { Some(Value::Null) } else { serde_json::from_str(text).ok() };
             all.unreadable |= value.is_none();
             let value = value.unwrap_or_default();
             let force = value["force"] == true;
@@ -148,11 +149,8 @@ fn switch_off(view: &HostView, node: &Node, reboot: Reboot) -> Step {
         return step;
     }
     let hard = reboot.hard || view.error_count() > 0;
-    let (target, text) = if hard {
-        (PowerTarget::Off, "Host powered off")
-    } else {
-        (PowerTarget::SoftOff, "Host soft powered off")
-    };
+    let (target, text) =
+        if hard { (PowerTarget::Off, "Host powered off") } else { (PowerTarget::SoftOff, "Host soft powered off") };
     Ask::new(ask::power(node, target), KIND, why("the machine is being switched off"))
         .then([Fact::ClearError, Fact::Event("PowerOff", text.into())])
         .step()

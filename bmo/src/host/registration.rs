@@ -59,7 +59,9 @@ pub fn guard(view: &HostView) -> Option<Step> {
 fn refusal(view: &HostView) -> Option<String> {
     let profile = settings::profile(view);
     if !settings::known_profile(&profile) {
-        return Some(format!("no hardware profile named \"{profile}\"; remove spec.hardwareProfile and use spec.rootDeviceHints"));
+        return Some(format!(
+            "no hardware profile named \"{profile}\"; remove spec.hardwareProfile and use spec.rootDeviceHints"
+        ));
     }
     if let Material::Broken(text) = &view.ramdisk_network {
         return Some(format!("failed to read preprovisioningNetworkData: {text}"));
@@ -187,7 +189,8 @@ fn enroll(view: &HostView, node: &Node) -> Step {
             return *step;
         }
     }
-    let why = Why::new("VerifyingAccess", "Ironic was asked to check the management controller").normal(budget::REGISTRATION);
+    let why =
+        Why::new("VerifyingAccess", "Ironic was asked to check the management controller").normal(budget::REGISTRATION);
     // The error is over with the new try: the next failure is a new one, and counts.
     ask::go(view, node, ProvisionTarget::Manage, ErrorKind::Registration, why).with([Fact::ClearError])
 }

@@ -27,13 +27,19 @@ pub fn login(secret: &Secret, image: &str) -> Result<Option<String>, String> {
     let name = secret.metadata.name.as_deref().unwrap_or_default();
     let kind = secret.type_.as_deref().unwrap_or_default();
     let data = |key: &str| secret.data.as_ref().and_then(|data| data.get(key)).map(|bytes| bytes.0.as_slice());
-    let wrong = || format!("secret \"{name}\" does not hold a docker configuration: make it with kubectl create secret docker-registry");
+    let wrong = || {
+        format!(
+            "secret \"{name}\" does not hold a docker configuration: make it with kubectl create secret docker-registry"
+        )
+    };
     let auths = match kind {
         "kubernetes.io/dockerconfigjson" => {
             let bytes = data(".dockerconfigjson").ok_or_else(wrong)?;
             serde_json::from_slice::<Config>(bytes).map_err(|_| wrong())?.auths
         }
-        "kubernetes.io/dockercfg" => serde_json::from_slice(data(".dockercfg").ok_or_else(wrong)?).map_err(|_| wrong())?,
+        "kubernetes.io/dockercfg" => {
+            serde_json::from_slice(data(".dockercfg").ok_or_else(wrong)?).map_err(|_| wrong())?
+        }
         other => {
             return Err(format!(
                 "secret \"{name}\" has unsupported type \"{other}\" (expected kubernetes.io/dockerconfigjson or \
@@ -91,7 +97,8 @@ mod tests {
     #[test]
     fn the_login_of_the_images_registry() {
         let json = "kubernetes.io/dockerconfigjson";
-        let text = r#"{"auths":{"quay.io":{"username":"u","password":"p"},"https://index.docker.io/v1/":{"auth":"YTpi"}}}"#;
+        let text =
+            r#"{"auths":{"quay.io":{"username":"u","password":"p"},"https://index.docker.io/v1/":{"auth":"YTpi"}}}"#;
         let config = secret(json, ".dockerconfigjson", text);
         assert_eq!(login(&config, "oci://quay.io/a/b:c").unwrap().unwrap(), "u:p");
         assert_eq!(login(&config, "oci://docker.io/a/b").unwrap().unwrap(), "a:b");

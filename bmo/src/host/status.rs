@@ -7,13 +7,13 @@ use kit::diff;
 use kit::pass::{Class, Fault, Next, Note, Record, Target, Why};
 
 use crate::calls::{Answer, reason};
+use crate::host::ask;
 use crate::host::conditions::{self, Signs};
 use crate::host::errors::{ErrorKind, back_off, left};
 use crate::host::facts::{self, Fact};
 use crate::host::state::State as S;
 use crate::host::step::{Ask, RECHECK, SLOW, SOON, Step};
 use crate::host::view::{HostView, NodeSeen};
-use crate::host::ask;
 
 /// What happened to the effects of a step.
 #[derive(Debug, Clone, Copy)]

@@ -12,11 +12,11 @@ use api::metal3::{AutomatedCleaningMode, HardwareDetails, InspectionMode};
 use crate::calls::WantedPort;
 use crate::host::drive::Parts;
 use crate::host::firmware::{self, Pending};
+pub use crate::host::node_wish::*;
 use crate::host::settings::Settings;
 use crate::host::state::{State as S, Traits as _};
 use crate::host::step::Step;
 use crate::host::view::{Capacity, HostView};
-pub use crate::host::node_wish::*;
 use crate::node::{configdrive, hardware, names, ports as node_ports, raid};
 
 /// The step of a state that needs a node and has none: registration makes one in the next pass.
@@ -93,7 +93,8 @@ pub fn preparation(view: &HostView, node: &Node) -> Result<Work, String> {
     let actual = applied.filter(|_| !failed);
     let present = node.raid_interface.as_deref().unwrap_or(raid::NO_RAID);
     let interface = raid_interface(view).unwrap_or_else(|| present.to_owned());
-    let plan = raid::plan(wished.raid.as_ref(), actual, wished.hints.as_ref(), &interface).map_err(|e| e.to_string())?;
+    let plan =
+        raid::plan(wished.raid.as_ref(), actual, wished.hints.as_ref(), &interface).map_err(|e| e.to_string())?;
     let mut steps = plan.steps;
     let patch = if steps.is_empty() {
         Patch::new()

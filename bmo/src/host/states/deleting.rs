@@ -16,9 +16,9 @@ pub(crate) fn step(view: &HostView) -> Step {
         // A conflict is a node of somebody else: not ours to remove.
         NodeSeen::Absent | NodeSeen::Conflict(_) => Step::Gone(release::writes(view)),
         NodeSeen::Unreachable(_) if view.never_in_ironic() => Step::Gone(release::writes(view)),
-        NodeSeen::NotAsked | NodeSeen::Unreachable(_) => {
-            Step::wait(Why::new("IronicUnreachable", "the node must be removed from Ironic first").normal(budget::IRONIC))
-        }
+        NodeSeen::NotAsked | NodeSeen::Unreachable(_) => Step::wait(
+            Why::new("IronicUnreachable", "the node must be removed from Ironic first").normal(budget::IRONIC),
+        ),
     }
 }
 

@@ -20,9 +20,13 @@ pub(crate) fn step(view: &HostView) -> Step {
     let Some(node) = view.node() else { return wish::no_node() };
     match &node.provision_state {
         N::Available => ask::go(view, node, ProvisionTarget::Manage, KIND, why(view)),
-        N::InspectWait if power::force_reboot(view) => {
-            ask::go(view, node, ProvisionTarget::Abort, KIND, Why::new("InspectionAborted", "a forced reboot was asked for"))
-        }
+        N::InspectWait if power::force_reboot(view) => ask::go(
+            view,
+            node,
+            ProvisionTarget::Abort,
+            KIND,
+            Why::new("InspectionAborted", "a forced reboot was asked for"),
+        ),
         N::Inspecting | N::InspectWait => running(view, node),
         N::InspectFailed => failed(view, node),
         N::Manageable => manageable(view, node),
@@ -32,7 +36,8 @@ pub(crate) fn step(view: &HostView) -> Step {
 
 fn why(view: &HostView) -> Why {
     if view.fast_inspection() {
-        Why::new("Inspecting", "the hardware is being read through the management controller").normal(budget::FAST_INSPECTION)
+        Why::new("Inspecting", "the hardware is being read through the management controller")
+            .normal(budget::FAST_INSPECTION)
     } else {
         Why::new("Inspecting", "the agent is booted on the machine and reads its hardware").normal(budget::INSPECTION)
     }

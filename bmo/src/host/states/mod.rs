@@ -18,6 +18,8 @@ use crate::host::step::Step;
 
 /// A state of a newer release, or a slip of the pen: shown and left alone.
 pub(crate) fn unknown(word: &str) -> Step {
-    let text = format!("no handler found for state \"{word}\"; a newer release may have written it: upgrade, or correct the status");
+    let text = format!(
+        "no handler found for state \"{word}\"; a newer release may have written it: upgrade, or correct the status"
+    );
     Step::wait_for_user(Why::new("UnknownState", text))
 }

@@ -101,11 +101,6 @@ fn done(view: &HostView) -> Step {
     let event = format!("Image provisioning completed for {}", view.image_label());
     Step::Go(
         S::Provisioned,
-        vec![
-            Fact::ImageDone,
-            Fact::ClearError,
-            Fact::ResetCount,
-            Fact::Event("ProvisioningComplete", event),
-        ],
+        vec![Fact::ImageDone, Fact::ClearError, Fact::ResetCount, Fact::Event("ProvisioningComplete", event)],
     )
 }

@@ -13,7 +13,10 @@ pub(crate) fn step(view: &HostView) -> Step {
         return Step::Go(S::Registering, vec![Fact::ClearError]);
     }
     if view.state == S::None {
-        return Step::Go(S::Unmanaged, vec![Fact::Discovered, Fact::Event("Discovered", "Discovered host with no BMC details".into())]);
+        return Step::Go(
+            S::Unmanaged,
+            vec![Fact::Discovered, Fact::Event("Discovered", "Discovered host with no BMC details".into())],
+        );
     }
     let text = "no management controller is given; set spec.bmc.address and spec.bmc.credentialsName";
     Step::Stay(Pause { after: Some(SLOW), why: Why::new("NoController", text), facts: vec![Fact::Discovered] })

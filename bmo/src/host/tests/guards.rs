@@ -74,7 +74,9 @@ fn an_unknown_state_is_shown_and_left_alone() {
 
 #[test]
 fn a_lost_ironic_is_waited_for_and_no_error() {
-    for (state, managed) in all_states().into_iter().filter(|(state, managed)| *managed && *state != S::Other("x".into())) {
+    for (state, managed) in
+        all_states().into_iter().filter(|(state, managed)| *managed && *state != S::Other("x".into()))
+    {
         let mut v = view(host(state.clone()));
         v.node = NodeSeen::Unreachable(Fault::new(Class::Backoff, "IronicUnreachable", "connection refused"));
         let got = does(&v);
@@ -137,7 +139,10 @@ fn the_last_steps_of_a_deletion() {
         (at(S::PoweringOffBeforeDelete, N::CleanWait), "wait PoweringOff"),
         (inspect(at(S::PoweringOffBeforeDelete, N::CleanFailed)), "ask manage"),
         (power_failed(at(S::PoweringOffBeforeDelete, N::Available)), "power management error"),
-        (failing(power_failed(at(S::PoweringOffBeforeDelete, N::Available)), ErrorType::PowerManagement, 4), "go deleting"),
+        (
+            failing(power_failed(at(S::PoweringOffBeforeDelete, N::Available)), ErrorType::PowerManagement, 4),
+            "go deleting",
+        ),
         (failing(at(S::PoweringOffBeforeDelete, N::Enroll), ErrorType::Registration, 4), "go deleting"),
         (failing(at(S::Deprovisioning, N::CleanFailed), ErrorType::Provisioning, 4), "go powering off before delete"),
         (node(at(S::Deprovisioning, N::Available), |node| node.instance_uuid = None), "go powering off before delete"),
@@ -145,7 +150,10 @@ fn the_last_steps_of_a_deletion() {
         (at(S::Deleting, N::Enroll), "ask delete"),
         (at(S::Deleting, N::Active), "ask maintenance"),
         (node(at(S::Deleting, N::Active), |node| node.maintenance = true), "ask delete"),
-        (node(at(S::Deleting, N::Available), |node| node.instance_uuid = Some("i".into())), "ask update /instance_uuid"),
+        (
+            node(at(S::Deleting, N::Available), |node| node.instance_uuid = Some("i".into())),
+            "ask update /instance_uuid",
+        ),
         (at(S::Deleting, N::Verifying), "wait RemovingNode"),
     ];
     for (index, (v, wanted)) in table.into_iter().enumerate() {
@@ -171,7 +179,8 @@ fn detaching_forgets_the_node_and_nothing_else() {
         v.node = NodeSeen::Absent;
         v
     };
-    let is = |v: HostView| set(v, |host| host.status_mut().operational_status = api::metal3::OperationalStatus::Detached);
+    let is =
+        |v: HostView| set(v, |host| host.status_mut().operational_status = api::metal3::OperationalStatus::Detached);
     let table = [
         (asked(at(S::Provisioned, N::Active)), "ask maintenance"),
         (node(asked(at(S::Provisioned, N::Active)), |node| node.maintenance = true), "ask delete"),
@@ -191,7 +200,8 @@ fn detaching_forgets_the_node_and_nothing_else() {
 
 #[test]
 fn a_full_ironic_delays_and_room_releases() {
-    let delayed = |v: HostView| set(v, |host| host.status_mut().operational_status = api::metal3::OperationalStatus::Delayed);
+    let delayed =
+        |v: HostView| set(v, |host| host.status_mut().operational_status = api::metal3::OperationalStatus::Delayed);
     let full = |mut v: HostView| {
         v.capacity.busy = 20;
         v

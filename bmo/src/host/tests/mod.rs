@@ -40,7 +40,8 @@ pub(crate) fn now() -> Timestamp {
 
 /// A managed host of a state, as an earlier pass left it.
 pub(crate) fn host(state: S) -> BareMetalHost {
-    let mut host = build::host("ns", "a").bmc("redfish://192.0.2.7/redfish/v1/Systems/1").mac("00:00:00:00:00:01").online();
+    let mut host =
+        build::host("ns", "a").bmc("redfish://192.0.2.7/redfish/v1/Systems/1").mac("00:00:00:00:00:01").online();
     let used = matches!(state, S::Provisioned | S::Deprovisioning);
     if used || matches!(state, S::Provisioning) {
         host = host.image(IMAGE);

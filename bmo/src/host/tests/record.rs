@@ -110,7 +110,8 @@ fn deprovisioning_ends_without_an_image() {
 
 #[test]
 fn an_error_shows_in_both_ways_and_counts() {
-    let v = node(with_node(view(host(S::Registering)), N::Enroll), |node| node.last_error = Some("wrong password".into()));
+    let v =
+        node(with_node(view(host(S::Registering)), N::Enroll), |node| node.last_error = Some("wrong password".into()));
     let (record, status) = pass(&v, Outcome::Done(None));
     assert_eq!(status.error_type, Some(ErrorType::Registration));
     assert!(status.error_message.contains("wrong password") && status.error_message.contains("Secret a-bmc"));

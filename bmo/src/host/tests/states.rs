@@ -38,7 +38,13 @@ fn off(mut v: HostView) -> HostView {
 
 fn check(table: Vec<(HostView, &str)>) {
     for (index, (view, wanted)) in table.into_iter().enumerate() {
-        assert_eq!(does(&view), wanted, "row {index}: {} with {:?}", view.state, view.node().map(|n| &n.provision_state));
+        assert_eq!(
+            does(&view),
+            wanted,
+            "row {index}: {} with {:?}",
+            view.state,
+            view.node().map(|n| &n.provision_state)
+        );
     }
 }
 
@@ -97,7 +103,11 @@ fn bad_input_is_named() {
         ("bad host", |v| address(v, "redfish://not_a_host"), "spec.bmc.address"),
         ("no address", |v| address(v, ""), "spec.bmc.address"),
         ("no Secret name", |v| change(v, |host| host.spec.bmc.credentials_name.clear()), "spec.bmc.credentialsName"),
-        ("bad network data", |v| v.ramdisk_network = Material::Broken("it is not there".into()), "preprovisioningNetworkData"),
+        (
+            "bad network data",
+            |v| v.ramdisk_network = Material::Broken("it is not there".into()),
+            "preprovisioningNetworkData",
+        ),
     ];
     for (name, spoil, wanted) in cases {
         let mut v = view(host(S::Registering));
@@ -162,7 +172,10 @@ fn inspecting() {
         (finished(begun(requested(found(at(S::Inspecting, N::Manageable))))), "write 2"),
         (last_error(at(S::Inspecting, N::InspectFailed), "no disk"), "inspection error"),
         (last_error(at(S::Inspecting, N::InspectFailed), "was aborted by request"), "ask inspect"),
-        (failed(last_error(at(S::Inspecting, N::InspectFailed), "no disk"), inspection.clone(), "no disk", 0), "wait InspectionError"),
+        (
+            failed(last_error(at(S::Inspecting, N::InspectFailed), "no disk"), inspection.clone(), "no disk", 0),
+            "wait InspectionError",
+        ),
         (failed(last_error(at(S::Inspecting, N::InspectFailed), "no disk"), inspection, "no disk", 3), "ask inspect"),
         (at(S::Inspecting, N::Active), "inspection error"),
     ]);
@@ -180,7 +193,8 @@ fn preparing() {
     let preparation = ErrorType::Preparation;
     let volumes = |mut v: HostView| {
         change(&mut v, |host| {
-            host.spec.raid = serde_json::from_value(serde_json::json!({"hardwareRAIDVolumes": [{"level": "1"}]})).unwrap();
+            host.spec.raid =
+                serde_json::from_value(serde_json::json!({"hardwareRAIDVolumes": [{"level": "1"}]})).unwrap();
         });
         v
     };
@@ -192,7 +206,10 @@ fn preparing() {
         (at(S::Preparing, N::Cleaning), "wait Preparing"),
         (at(S::Preparing, N::CleanWait), "wait Preparing"),
         (last_error(at(S::Preparing, N::CleanFailed), "no"), "preparation error"),
-        (failed(last_error(at(S::Preparing, N::CleanFailed), "no"), preparation.clone(), "no", 0), "wait PreparationError"),
+        (
+            failed(last_error(at(S::Preparing, N::CleanFailed), "no"), preparation.clone(), "no", 0),
+            "wait PreparationError",
+        ),
         (failed(last_error(at(S::Preparing, N::CleanFailed), "no"), preparation, "no", 3), "note"),
         (at(S::Preparing, N::Active), "preparation error"),
     ]);
@@ -299,14 +316,15 @@ fn provisioned_power_follows_the_wish() {
         (node(not_online(plain()), |n| n.target_power_state = Some("power off".into())), "wait ChangingPower"),
         (last_error(not_online(plain()), "Failed to change power state to 'soft power off'"), "power management error"),
         (last_error(not_online(plain()), "an old deployment failed"), "ask soft power off"),
-        (failed(last_error(not_online(plain()), "Failed to change power state"), ErrorType::PowerManagement, "x", 3), "ask power off"),
+        (
+            failed(last_error(not_online(plain()), "Failed to change power state"), ErrorType::PowerManagement, "x", 3),
+            "ask power off",
+        ),
     ]);
     let mut never_off = annotated(plain(), annotation::REBOOT, "");
     change(&mut never_off, |host| host.spec.disable_power_off = true);
     assert!(does(&never_off).starts_with("ask update /disable_power_off"), "{}", does(&never_off));
-    check(vec![
-        (node(never_off, |n| n.disable_power_off = Some(true)), "ask soft rebooting"),
-    ]);
+    check(vec![(node(never_off, |n| n.disable_power_off = Some(true)), "ask soft rebooting")]);
     let mut kept_off = annotated(plain(), "reboot.metal3.io/me", "");
     change(&mut kept_off, |host| host.spec.disable_power_off = true);
     check(vec![(node(kept_off, |n| n.disable_power_off = Some(true)), "rest")]);
@@ -353,7 +371,10 @@ fn deprovisioning() {
         (at(S::Deprovisioning, N::Deleting), "wait Deprovisioning"),
         (at(S::Deprovisioning, N::Cleaning), "wait Deprovisioning"),
         (last_error(at(S::Deprovisioning, N::CleanFailed), "no"), "provisioning error"),
-        (failed(last_error(at(S::Deprovisioning, N::CleanFailed), "no"), provisioning.clone(), "x", 0), "wait ProvisioningError"),
+        (
+            failed(last_error(at(S::Deprovisioning, N::CleanFailed), "no"), provisioning.clone(), "x", 0),
+            "wait ProvisioningError",
+        ),
         (failed(last_error(at(S::Deprovisioning, N::CleanFailed), "no"), provisioning.clone(), "x", 3), "ask manage"),
         (failed(at(S::Deprovisioning, N::Error), provisioning, "x", 3), "ask deleted"),
         (free(at(S::Deprovisioning, N::Manageable)), "ask provide"),

@@ -42,7 +42,8 @@ fn situation(state: &S, node_state: Option<&N>, answers: u32) -> HostView {
         host.spec.raid = serde_json::from_value(serde_json::json!({"hardwareRAIDVolumes": [{"level": "1"}]})).unwrap();
     }
     if yes(5) {
-        let kinds = [ErrorType::Registration, ErrorType::Provisioning, ErrorType::PowerManagement, ErrorType::Inspection];
+        let kinds =
+            [ErrorType::Registration, ErrorType::Provisioning, ErrorType::PowerManagement, ErrorType::Inspection];
         let kind = kinds[answers as usize % kinds.len()].clone();
         host = host.error(kind, "it failed", if yes(0) { 5 } else { 1 });
         if yes(6) {
@@ -80,7 +81,8 @@ fn situation(state: &S, node_state: Option<&N>, answers: u32) -> HostView {
 fn situations(mut each: impl FnMut(&HostView)) {
     let mut number: u32 = 1;
     for (state, managed) in all_states() {
-        let nodes: Vec<Option<&N>> = if managed { N::KNOWN.iter().map(Some).chain([None]).collect() } else { vec![None] };
+        let nodes: Vec<Option<&N>> =
+            if managed { N::KNOWN.iter().map(Some).chain([None]).collect() } else { vec![None] };
         for node_state in nodes {
             for _ in 0..SAMPLES {
                 number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -92,7 +94,13 @@ fn situations(mut each: impl FnMut(&HostView)) {
 
 fn label(v: &HostView) -> String {
     let annotations: Vec<_> = v.annotations().map(|(key, _)| key).collect();
-    format!("{} with node {:?}, error {:?}, {annotations:?}, deleting {}", v.state, v.node().map(|n| &n.provision_state), v.error(), v.deleting())
+    format!(
+        "{} with node {:?}, error {:?}, {annotations:?}, deleting {}",
+        v.state,
+        v.node().map(|n| &n.provision_state),
+        v.error(),
+        v.deleting()
+    )
 }
 
 #[test]
@@ -126,17 +134,16 @@ fn every_wait_has_words_and_every_note_changes_something() {
 #[test]
 fn a_host_in_use_is_never_wiped_unasked_and_never_switched_while_ironic_does_not_run_it() {
     situations(|v| {
-        let wanted = !v.deleting() && (v.state == S::ExternallyProvisioned || v.state == S::Provisioned && !v.cancelled());
+        let wanted =
+            !v.deleting() && (v.state == S::ExternallyProvisioned || v.state == S::Provisioned && !v.cancelled());
         let Step::Ask(ask) = life::step(v) else { return };
         if !wanted {
             return;
         }
         match &ask.call {
             HostCall::Provision { change, .. } => {
-                let harmless = matches!(
-                    change.target,
-                    ProvisionTarget::Manage | ProvisionTarget::Adopt | ProvisionTarget::Abort
-                );
+                let harmless =
+                    matches!(change.target, ProvisionTarget::Manage | ProvisionTarget::Adopt | ProvisionTarget::Abort);
                 let forced = v.detach_request().is_some_and(|request| request.force);
                 assert!(harmless || forced, "{}: {}", label(v), change.target);
             }
