@@ -154,7 +154,8 @@ impl Poll {
         self.hurry();
         Ok(self.node(ident))
     }
-    /// Puts a node into the picture that a request brought back; `asked` is when the request was sent.
+    /// Puts a node into the picture that a request brought back; `asked` is when a read was sent, or when a write
+    /// was answered: until then a list may still show the node as it was before the write.
     pub fn absorb(&self, node: Node, asked: Instant) {
         let ident = node.uuid.clone();
         let changes = self.state().picture.absorb_one(&ident, Some(node), asked);

@@ -88,7 +88,7 @@ pub const PASSWORD: &str = "Password";
 impl SettingSchema {
     /// Whether the setting may be given this value; the error is a sentence for people.
     pub fn check(&self, name: &str, value: &str) -> Result<(), String> {
-        let refuse = |cause: String| Err(format!("Setting {name} is invalid, {cause}"));
+        let refuse = |cause: String| Err(format!("{name} cannot be set so: {cause}"));
         if self.read_only == Some(true) {
             return refuse("it is read-only".to_owned());
         }
@@ -162,7 +162,7 @@ mod tests {
             (SettingSchema { read_only: Some(true), ..of("String") }, "N", "ab", Some("it is read-only")),
         ];
         for (schema, name, value, wanted) in table {
-            let wanted = wanted.map(|cause| format!("Setting {name} is invalid, {cause}"));
+            let wanted = wanted.map(|cause| format!("{name} cannot be set so: {cause}"));
             assert_eq!(schema.check(name, value).err(), wanted, "{schema:?} {value}");
         }
     }

@@ -49,8 +49,10 @@ async fn perform(poll: &Poll, call: &HostCall) -> Result<Answer, Failed> {
             if patch.is_empty() {
                 return refreshed(poll, node).await;
             }
-            let asked = Instant::now();
-            Ok(known(poll, client.patch_node(node, patch).await?, asked))
+            // A list sent and answered while the write was under way may show the node as it was before: the answer
+            // of a write counts from its arrival.
+            let patched = client.patch_node(node, patch).await?;
+            Ok(known(poll, patched, Instant::now()))
         }
         HostCall::EnsurePorts { node, ports } => {
             ensure_ports(client, node, ports).await?;
@@ -131,7 +133,7 @@ async fn create(poll: &Poll, new: &NewNode, boot_mac: Option<&str>) -> Result<An
         }
     }
     match client.create_node(new).await {
-        Ok(created) => Ok(known(poll, created, asked)),
+        Ok(created) => Ok(known(poll, created, Instant::now())),
         // Our own earlier try, whose answer was lost.
         Err(error) if error.kind == ErrorKind::Conflict => match client.node(&new.name).await? {
             Some(found) => Ok(known(poll, found, asked)),

@@ -104,14 +104,9 @@ fn updatable(component: &str) -> bool {
 fn refused(object: &HostFirmwareComponents) -> Option<String> {
     let wrong = object.spec.updates.iter().filter(|update| !updatable(&update.component));
     let told: Vec<String> = wrong
-        .map(|update| {
-            format!(
-                "component {} is invalid, only 'bmc', 'bios', or names starting with 'nic:' are allowed as update names",
-                update.component
-            )
-        })
+        .map(|update| format!("{} is no component; name bmc, bios, or a network card as nic:<id>", update.component))
         .collect();
-    (!told.is_empty()).then(|| format!("Invalid Firmware Components: [{}]", told.join(", ")))
+    (!told.is_empty()).then(|| format!("spec.updates: {}", told.join("; ")))
 }
 
 fn shown(reported: &ironic::FirmwareComponent) -> FirmwareComponent {

@@ -103,7 +103,7 @@ pub fn decide(view: &View) -> Plan<NoCall> {
     let wanted = wanted(view, values, &schema::name(&limits), changing, &faults);
     if let Some(write) = diff::status(object, &wanted) {
         plan.writes.push(write);
-        let notes = faults.iter().map(|fault| format!("Invalid BIOS setting: {fault}"));
+        let notes = faults.iter().map(|fault| format!("spec.settings: {fault}"));
         plan.notes.extend(notes.map(|text| Note::warning(Target::of(object), "ValidationFailed", text)));
     }
     plan
@@ -122,10 +122,10 @@ fn faults(
 ) -> Vec<String> {
     let check = |(name, wished): (&String, _)| {
         if name.contains(PASSWORD) {
-            return Some(format!("cannot set Password field {name}"));
+            return Some(format!("{name} is a password: set it on the machine itself"));
         }
         if !values.contains_key(name) {
-            return Some(format!("setting {name} is not in the Status field: the machine has no such setting"));
+            return Some(format!("this machine has no {name}; status.settings lists what it has"));
         }
         limits.get(name)?.check(name, &text(wished)).err()
     };
@@ -154,7 +154,7 @@ fn wanted(
     let valid = if faults.is_empty() {
         Condition::yes(VALID, REASON_SUCCESS)
     } else {
-        Condition::no(VALID, REASON_CONFIGURATION, format!("Invalid BIOS setting: {}", faults.join("; ")))
+        Condition::no(VALID, REASON_CONFIGURATION, format!("spec.settings: {}", faults.join("; ")))
     };
     conditions::set(&mut status.conditions, &changed, generation, view.now);
     conditions::set(&mut status.conditions, &valid, generation, view.now);

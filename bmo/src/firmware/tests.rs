@@ -122,10 +122,10 @@ fn wishes_are_checked() {
     let table: Vec<(Wishes, &str, &str, &str)> = vec![
         (vec![("Retries", IntOrString::Int(3)), ("BootMode", text("Uefi"))], "False", "True", ""),
         (vec![("Retries", text("4"))], "True", "True", ""),
-        (vec![("BootMode", text("Quick"))], "True", "False", "Setting BootMode is invalid"),
-        (vec![("Retries", IntOrString::Int(21))], "True", "False", "Setting Retries is invalid"),
-        (vec![("AdminPassword", text("x"))], "True", "False", "cannot set Password field"),
-        (vec![("Missing", text("x"))], "True", "False", "setting Missing is not in the Status field"),
+        (vec![("BootMode", text("Quick"))], "True", "False", "BootMode cannot be set so"),
+        (vec![("Retries", IntOrString::Int(21))], "True", "False", "Retries cannot be set so"),
+        (vec![("AdminPassword", text("x"))], "True", "False", "AdminPassword is a password"),
+        (vec![("Missing", text("x"))], "True", "False", "this machine has no Missing"),
     ];
     for (wished, changing, valid, message) in table {
         let plan = settings::decide(&view(settings_of(&wished)));
@@ -212,7 +212,7 @@ fn components_are_shown_and_updates_checked() {
         (components_view(&[("bmc", "u")], &[]), "True", "True", ""),
         (components_view(&[("bmc", "u")], &[("bmc", "u")]), "False", "True", ""),
         (components_view(&[], &[("bmc", "u")]), "True", "True", ""),
-        (components_view(&[("nic:1", "u"), ("disk", "u")], &[]), "True", "False", "component disk is invalid"),
+        (components_view(&[("nic:1", "u"), ("disk", "u")], &[]), "True", "False", "disk is no component"),
     ];
     for (view, changing, valid, message) in table {
         let plan = components::decide(&view);
