@@ -133,6 +133,18 @@ fn preparation() -> (Option<serde_json::Value>, Vec<Step>) {
     (plan.target, bios.into_iter().chain(firmware).collect())
 }
 
+/// On, softly off, rebooted, off.
+async fn switch(poll: &Poll, uuid: &str) {
+    let targets = [PowerTarget::On, PowerTarget::SoftOff, PowerTarget::Reboot, PowerTarget::Off];
+    for (target, wanted) in targets.into_iter().zip([PowerState::On, PowerState::Off, PowerState::On, PowerState::Off])
+    {
+        let call = HostCall::SetPower { node: uuid.to_owned(), target };
+        assert!(matches!(execute(poll, &call).await.unwrap(), Answer::Power(..)));
+        let seen = async || Ok((poll.node(uuid).unwrap().power_state == wanted).then_some(()));
+        until(&format!("the machine being {wanted:?}"), Duration::from_mins(1), seen).await.unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_life_of_a_node() {
     let stage = stage().await;
@@ -202,22 +214,15 @@ async fn the_life_of_a_node() {
     assert_eq!(node.instance_info.text("image_pull_secret"), Some(ironic::redact::MASK));
     phases.done("active");
 
-    let targets = [PowerTarget::On, PowerTarget::SoftOff, PowerTarget::Reboot, PowerTarget::Off];
-    for (target, wanted) in targets.into_iter().zip([PowerState::On, PowerState::Off, PowerState::On, PowerState::Off])
-    {
-        let call = HostCall::SetPower { node: uuid.clone(), target };
-        assert!(matches!(execute(&poll, &call).await.unwrap(), Answer::Power(..)));
-        let seen = async || Ok((poll.node(&uuid).unwrap().power_state == wanted).then_some(()));
-        until(&format!("the machine being {wanted:?}"), Duration::from_mins(1), seen).await.unwrap();
-    }
+    switch(&poll, &uuid).await;
     phases.done("on, off, rebooted, off");
 
-    let stale = HostCall::Provision {
+    let late = HostCall::Provision {
         node: uuid.clone(),
         seen: ProvisionState::Available,
         change: ProvisionChange::to(ProvisionTarget::Deleted),
     };
-    assert_eq!(execute(&poll, &stale).await.unwrap_err().reason, reason::MOVED);
+    assert_eq!(execute(&poll, &late).await.unwrap_err().reason, reason::MOVED);
     go(&poll, &node, ProvisionTarget::Deleted).await;
     let node = reaches(&poll, &uuid, ProvisionState::Available).await;
     assert!(node.instance_info.is_empty(), "{:?}", node.instance_info);

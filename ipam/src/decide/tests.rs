@@ -327,8 +327,8 @@ fn an_address_without_a_claim_is_kept_for_a_while_and_then_ended() {
     assert_eq!(deeds(&orphan(601, false, true)).len(), 1, "not confirmed by a live read");
     let mut owned = view(Some(ip_pool("ns", "p").range("10.0.0.1", "10.0.0.1"))).address("lost", "10.0.0.1");
     if let Address::Metal3(address) = &mut owned.addresses[0].address {
-        let owner = owners::owner_reference(&metal3("lost"), true);
-        Arc::make_mut(address).metadata.owner_references = Some(vec![owner]);
+        let reference = owners::owner_reference(&metal3("lost"), true);
+        Arc::make_mut(address).metadata.owner_references = Some(vec![reference]);
     }
     owned.addresses[0].claim_is_gone = true;
     assert_eq!(deeds(&decide(&owned)), ["lost: release 10.0.0.1 by patch, delete"], "its owner is dead");
