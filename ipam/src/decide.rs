@@ -172,7 +172,11 @@ fn is_orphan(view: &PoolView, seen: &AddressSeen) -> bool {
     let pool_stays = view.pool.as_ref().is_some_and(|pool| !owners::deleting(&pool.metadata));
     let created = seen.address.meta().creation_timestamp.as_ref().map_or(view.now, |time| time.0);
     let old = view.now.duration_since(created) >= jiff::SignedDuration::try_from(ORPHAN_AGE).unwrap_or_default();
-    let ends = old || !pool_stays || seen.address.has_owner() || owners::deleting(seen.address.meta());
+    // The garbage collector takes a dead claim off the owners and leaves the pool: such an address is of this life of
+    // the pool, whereas one from a restored backup names nobody who lives.
+    let uid = view.pool.as_ref().and_then(|pool| pool.metadata.uid.as_deref());
+    let made_here = seen.address.has_owner() || uid.is_some_and(|uid| owners::owned_by(seen.address.meta(), uid));
+    let ends = old || !pool_stays || made_here || owners::deleting(seen.address.meta());
     seen.claim_is_gone && ends
 }
 

@@ -332,6 +332,12 @@ fn an_address_without_a_claim_is_kept_for_a_while_and_then_ended() {
     }
     owned.addresses[0].claim_is_gone = true;
     assert_eq!(deeds(&decide(&owned)), ["lost: release 10.0.0.1 by patch, delete"], "its owner is dead");
+    let pool = owned.pool.clone().unwrap();
+    if let Address::Metal3(address) = &mut owned.addresses[0].address {
+        let reference = owners::owner_reference(&*pool, false);
+        Arc::make_mut(address).metadata.owner_references = Some(vec![reference]);
+    }
+    assert_eq!(deeds(&decide(&owned)), ["lost: release 10.0.0.1 by patch, delete"], "the dead owner was collected");
     assert_eq!(deeds(&orphan(601, true, false)).len(), 1, "made by hand: honoured");
 }
 
