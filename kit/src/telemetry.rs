@@ -4,6 +4,9 @@ use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
 
+/// kube's client calls every failed request an error; each of ours is classified and told with its object instead.
+const QUIET: &str = "kube_client::client::builder=off";
+
 /// The form of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum LogFormat {
@@ -18,8 +21,8 @@ pub enum LogFormat {
 /// `RUST_LOG` outranks it. A second call changes nothing.
 pub fn start(format: LogFormat, level: &str) {
     let filter = EnvFilter::try_from_default_env()
-        .or_else(|_| EnvFilter::try_new(level))
-        .unwrap_or_else(|_| EnvFilter::new("info"));
+        .or_else(|_| EnvFilter::try_new(format!("{level},{QUIET}")))
+        .unwrap_or_else(|_| EnvFilter::new(format!("info,{QUIET}")));
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -133,7 +133,9 @@ enum Level {
 
 fn main() -> Result<()> {
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(colours).init();
+    // Servers that are not up yet are waited for by name; kube's own line for each try would only hide that.
+    let filter = tracing_subscriber::EnvFilter::new("info,kube_client::client::builder=off");
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
     match Arguments::parse().command {
         Command::Tools { machines: false } => tools(),
         Command::Tools { machines: true } => {
