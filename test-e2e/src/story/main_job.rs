@@ -11,11 +11,14 @@ use super::watch::{ADDRESSES, Picture, Watch, all};
 use crate::clusterctl::Clusterctl;
 use crate::level_m::Description;
 use crate::manifests;
+use crate::wait::until;
 
 /// Inspection and cleaning of one machine, and waiting for its turn.
 const ENROL: Duration = Duration::from_mins(15);
 /// From the manifests to a control plane Node.
 const CONTROL_PLANE: Duration = Duration::from_mins(25);
+/// What follows at once, also when the manager is just being restarted.
+const SOON: Duration = Duration::from_mins(2);
 /// One worker more or less.
 const WORKER: Duration = Duration::from_mins(20);
 
@@ -60,7 +63,11 @@ pub async fn run(
 
     let interface = interface(&now).context("no inspected host reports a network interface")?;
     let objects = cluster.manifests(clusterctl, site, interface, watch.namespace()).await?;
-    manifests::apply(watch.client(), watch.namespace(), &objects).await?;
+    // A manager that is just being restarted refuses by silence; whoever applies by hand would repeat it too.
+    until("the cluster's objects being taken", SOON, async || {
+        manifests::apply(watch.client(), watch.namespace(), &objects).await.map(Some)
+    })
+    .await?;
     wait_for_nodes(watch, cluster, 1, CONTROL_PLANE).await.context("control plane")?;
     clock.done("control plane: claim, deploy, kubeadm init, Node Ready");
 
@@ -70,7 +77,12 @@ pub async fn run(
         wait_for_hosts(watch, 1 + workers as usize, job.hosts).await?;
         clock.done(&format!("{workers} workers"));
     }
-    let addresses = all(watch.client(), watch.namespace(), ADDRESSES).await?;
+    let left = 1 + job.workers.last().copied().unwrap_or_default() as usize;
+    let addresses = until("one address for each machine that is left", SOON, async || {
+        let given = all(watch.client(), watch.namespace(), ADDRESSES).await?;
+        Ok((given.len() == left).then_some(given))
+    })
+    .await?;
     Ok(Report {
         phases: clock.phases,
         nodes: cluster.nodes(watch).await?,
