@@ -75,12 +75,16 @@ fn around(stage: &Stage, namespace: &str, cluster: &Cluster) {
     println!("\nLook around (everything stays up until `make clean-bench`):");
     println!("  export KUBECONFIG={}", stage.plane.kubeconfig().display());
     println!("  alias k='{enter} {} --namespace {namespace}'", kubectl.display());
-    println!("  k get baremetalhosts,metal3machines,machines,ipaddresses");
+    println!("  k get baremetalhosts,metal3machines,machines,ipaddresses.ipam.metal3.io");
     println!("  k describe baremetalhost machine-1        # the conditions say what a host waits for");
     println!("  k get secret {}-kubeconfig -o jsonpath='{{.data.value}}' | base64 -d >demo.kubeconfig", cluster.name);
     println!("  KUBECONFIG=demo.kubeconfig k get nodes -o wide");
     println!("  {enter} curl -s http://{}/why", stage.manager.diagnostics);
     let ironic = &stage.site.ironic;
     println!("  export OS_AUTH_TYPE=http_basic OS_USERNAME={} OS_PASSWORD={}", ironic.username, ironic.password);
-    println!("  {enter} {} --os-endpoint {} node list", stage.ironic.client().display(), ironic.url);
+    println!(
+        "  {enter} {} --os-endpoint {} node list",
+        stage.ironic.client().display(),
+        ironic.url.trim_end_matches("/v1")
+    );
 }
