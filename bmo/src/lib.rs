@@ -92,6 +92,7 @@ fn sources(context: &Context, poll: &Poll, config: Arc<Config>) -> Sources {
     let selector = format!("{}={}", label::ENVIRONMENT, label::ENVIRONMENT_BAREMETAL);
     Sources {
         io: context.io.clone(),
+        clock: context.clock.clone(),
         poll: poll.clone(),
         config,
         hosts: context.store::<BareMetalHost>(),

@@ -49,7 +49,7 @@ impl Pools {
                     let claim = view.claims.iter().find(|seen| seen.claim.id() == chain.claim);
                     let made = claim.and_then(|seen| seen.claim.meta().creation_timestamp.as_ref());
                     if let Some(made) = made {
-                        self.metrics.granted(jiff::Timestamp::now().duration_since(made.0).as_secs_f64());
+                        self.metrics.granted(self.context.clock.now().duration_since(made.0).as_secs_f64());
                     }
                 }
                 Deed::Refuse(_) => self.metrics.refused(),

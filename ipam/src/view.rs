@@ -1,7 +1,6 @@
 //! [`PoolView`]: everything one decision about a pool may know, and how it is gathered.
 
 use std::collections::BTreeSet;
-use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 use api::capi::Cluster;
@@ -201,9 +200,8 @@ impl Stores {
             pool,
             claims,
             addresses,
-            // The standard library seeds its hash maps with good random numbers; one is enough here.
-            seed: std::hash::RandomState::new().build_hasher().finish(),
-            now: Timestamp::now(),
+            seed: context.clock.seed(),
+            now: context.clock.now(),
         })
     }
 

@@ -1,10 +1,8 @@
 //! One pass: gather -> decide -> act -> record, with the hook around every effect.
 
-use std::time::Instant;
-
 use futures::StreamExt;
-use jiff::Timestamp;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::client::Io;
 use crate::fault;
@@ -40,7 +38,7 @@ pub async fn pass<C: Controller>(context: &Context, controller: &C, key: &Key) -
         Found::Stale => return Ended::Stale,
         Found::Later(fault) => {
             let next = Next::Rest;
-            let entry = Entry::new(Timestamp::now(), started.elapsed(), &next).with_fault(Some(&fault));
+            let entry = Entry::new(context.clock.now(), started.elapsed(), &next).with_fault(Some(&fault));
             context.plans.add(name, key, entry);
             return Ended::Failed(fault, next);
         }
@@ -51,7 +49,7 @@ pub async fn pass<C: Controller>(context: &Context, controller: &C, key: &Key) -
     let (mut done, versions) = effects.act(controller, &view, &plan).await;
     let call = plan.call.as_ref().map(|call| format!("{call:?}"));
     let mut writes: Vec<String> = plan.writes.iter().map(describe).collect();
-    done.at = Timestamp::now();
+    done.at = context.clock.now();
     let record = controller.record(&view, plan, &done);
     let mut failed = record.fault;
     if let Some(status) = record.status {
@@ -67,7 +65,7 @@ pub async fn pass<C: Controller>(context: &Context, controller: &C, key: &Key) -
     for note in record.notes {
         context.recorder.note(name, note);
     }
-    let entry = Entry { writes, call, ..Entry::new(Timestamp::now(), started.elapsed(), &record.next) };
+    let entry = Entry { writes, call, ..Entry::new(context.clock.now(), started.elapsed(), &record.next) };
     if record.next == Next::Gone && failed.is_none() {
         context.plans.forget(name, key);
         return Ended::Gone;
@@ -128,7 +126,7 @@ impl Effects<'_> {
         plan: &Plan<C::Call>,
     ) -> (Done<C::Answer>, Versions) {
         let (written, failed, versions) = self.chain(&plan.writes).await;
-        let mut done = Done { written, failed, answer: None, at: Timestamp::now() };
+        let mut done = Done { written, failed, answer: None, at: self.context.clock.now() };
         if done.failed.is_some() {
             return (done, versions);
         }

@@ -13,7 +13,7 @@
 //! | [`runtime`] | [`runtime::Context`]: what a controller family gets to run |
 //! | [`informer`], [`store`], [`wakes`] | one watch per kind, the cache with indexes, who is woken by what |
 //! | [`queue`], [`worker`], [`pass`], [`act`] | when a key is looked at, and the four steps of one look |
-//! | [`client`], [`fault`], [`hook`] | requests with time limits, classes of failure, where faults are injected |
+//! | [`client`], [`fault`], [`hook`], [`clock`] | requests with time limits, classes of failure, where faults are injected, time |
 //! | [`diff`], [`conditions`], [`owners`], [`notes`] | small parts that decisions are made of |
 //! | [`plans`], [`metrics`], [`serve`], [`guard`], [`telemetry`] | how people look inside |
 //! | [`lease`], [`webhook`], [`args`], [`yaml`] | leader election, admission and conversion, flags, files |
@@ -21,6 +21,7 @@
 pub mod act;
 pub mod args;
 pub mod client;
+pub mod clock;
 pub mod conditions;
 pub mod diff;
 pub mod fault;

@@ -14,6 +14,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::client::Io;
+use crate::clock::Clock;
 use crate::diff;
 use crate::key::{Key, Target};
 use crate::pass::{Note, Write};
@@ -38,20 +39,21 @@ struct Order {
 #[derive(Debug, Clone)]
 pub struct Recorder {
     queue: mpsc::Sender<Order>,
+    clock: Clock,
     dropped: Counter,
 }
 
 impl Recorder {
     /// Starts the publishing task; it ends when all recorders are dropped. `dropped` counts what found the queue full.
-    pub fn start(io: Io, dropped: Counter) -> Self {
+    pub fn start(io: Io, clock: Clock, dropped: Counter) -> Self {
         let (queue, orders) = mpsc::channel(QUEUE);
         tokio::spawn(publish(io, orders));
-        Self { queue, dropped }
+        Self { queue, clock, dropped }
     }
 
     /// Queues an event of a controller. Never waits.
     pub fn note(&self, component: &'static str, note: Note) {
-        if self.queue.try_send(Order { component, note, at: Timestamp::now() }).is_err() {
+        if self.queue.try_send(Order { component, note, at: self.clock.now() }).is_err() {
             self.dropped.inc();
         }
     }

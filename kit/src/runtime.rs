@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Kind;
 use crate::client::Io;
+use crate::clock::Clock;
 use crate::hook::{Hook, NoHook};
 use crate::informer::{Informer, Scope};
 use crate::lease::Leadership;
@@ -31,6 +32,8 @@ type Stores = BTreeMap<(TypeId, Option<String>), Box<dyn Any + Send>>;
 pub struct Context {
     /// The way to the API server.
     pub io: Io,
+    /// The time, for everything that gets into a view or an object.
+    pub clock: Clock,
     /// Watched namespaces.
     pub scope: Scope,
     /// Value of the watch-filter label that this manager serves; empty for everything.
@@ -64,11 +67,17 @@ impl Context {
     /// A context that always leads, watches everything and injects nothing; change the fields as needed. Must be
     /// called inside a tokio runtime.
     pub fn new(io: Io, shutdown: CancellationToken) -> Self {
+        Self::at(Clock::system(), io, shutdown)
+    }
+
+    /// The same by another clock.
+    pub fn at(clock: Clock, io: Io, shutdown: CancellationToken) -> Self {
         let metrics = Metrics::default();
         metrics.register(|registry| io.register(registry));
         Self {
-            recorder: Recorder::start(io.clone(), metrics.families.dropped_events.clone()),
+            recorder: Recorder::start(io.clone(), clock.clone(), metrics.families.dropped_events.clone()),
             io,
+            clock,
             scope: Scope::All,
             watch_filter: String::new(),
             shutdown,

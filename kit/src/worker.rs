@@ -126,6 +126,7 @@ impl<C: Controller> Worker<C> {
         let mut running = JoinSet::new();
         let mut leadership = self.context.leadership.clone();
         tokio::select! {
+            biased;
             () = shutdown.cancelled() => {}
             () = leadership.lost() => {
                 tracing::error!("leadership lost: stopping");
@@ -184,6 +185,7 @@ impl<C: Controller> Worker<C> {
                 }
             };
             tokio::select! {
+                biased;
                 () = timer => {}
                 () = self.shared.changed.notified() => {}
                 Some(_) = running.join_next() => {}
@@ -247,7 +249,7 @@ impl<C: Controller> Job<C> {
                 act::panicked(&*payload)
             }
         };
-        let entry = Entry::new(jiff::Timestamp::now(), Duration::ZERO, &Next::Rest).with_fault(Some(&fault));
+        let entry = Entry::new(self.context.clock.now(), Duration::ZERO, &Next::Rest).with_fault(Some(&fault));
         self.context.plans.add(self.shared.name, key, entry);
         Ended::Failed(fault, Next::Rest)
     }

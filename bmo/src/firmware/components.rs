@@ -7,6 +7,7 @@ use api::metal3::{BareMetalHost, FirmwareComponent, HostFirmwareComponents};
 use ironic::Poll;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kit::clock::Clock;
 use kit::conditions::{self, Condition};
 use kit::diff;
 use kit::key::{Key, Target};
@@ -32,6 +33,8 @@ pub struct View {
 /// The controller.
 #[derive(Debug)]
 pub struct Components {
+    /// The time.
+    pub clock: Clock,
     /// Ironic.
     pub poll: Poll,
     /// The objects.
@@ -52,7 +55,7 @@ impl Controller for Components {
     async fn gather(&self, key: &Key) -> Found<View> {
         let Some(object) = self.objects.get(key) else { return Found::Missing };
         let host = self.hosts.get(key);
-        let mut view = View { now: Timestamp::now(), object, host, reported: Vec::new() };
+        let mut view = View { now: self.clock.now(), object, host, reported: Vec::new() };
         if let Ok(node) = node_of(view.host.as_deref()) {
             match self.poll.client().firmware(node).await {
                 Ok(reported) => view.reported = reported,

@@ -38,12 +38,14 @@ const REREAD_CHANGING: Duration = Duration::from_mins(1);
 pub fn spawn(context: &Context, sources: &Sources, options: worker::Options) -> [JoinHandle<()>; 2] {
     let schemas = context.store::<FirmwareSchema>();
     let settings = settings::Settings {
+        clock: context.clock.clone(),
         poll: sources.poll.clone(),
         objects: sources.settings.clone(),
         hosts: sources.hosts.clone(),
         schemas: schemas.clone(),
     };
     let components = components::Components {
+        clock: context.clock.clone(),
         poll: sources.poll.clone(),
         objects: sources.components.clone(),
         hosts: sources.hosts.clone(),

@@ -9,6 +9,7 @@ use api::metal3::{BareMetalHost, FirmwareSchema, HostFirmwareSettings, SchemaRef
 use ironic::{BiosSetting, Poll};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kit::clock::Clock;
 use kit::conditions::{self, Condition};
 use kit::diff;
 use kit::key::{Key, Target};
@@ -37,6 +38,8 @@ pub struct View {
 /// The controller.
 #[derive(Debug)]
 pub struct Settings {
+    /// The time.
+    pub clock: Clock,
     /// Ironic.
     pub poll: Poll,
     /// The objects.
@@ -59,7 +62,7 @@ impl Controller for Settings {
     async fn gather(&self, key: &Key) -> Found<View> {
         let Some(object) = self.objects.get(key) else { return Found::Missing };
         let host = self.hosts.get(key);
-        let mut view = View { now: Timestamp::now(), object, host, bios: Vec::new(), schema: None };
+        let mut view = View { now: self.clock.now(), object, host, bios: Vec::new(), schema: None };
         if let Ok(node) = node_of(view.host.as_deref()) {
             match self.poll.client().bios(node).await {
                 Ok(bios) => view.bios = bios,

@@ -8,8 +8,8 @@ use api::metal3::{
 };
 use api::names::annotation;
 use ironic::{Node, Poll, PortFilter, ProvisionState as N};
-use jiff::Timestamp;
 use kit::client::Io;
+use kit::clock::Clock;
 use kit::key::Key;
 use kit::pass::{Class, Fault, Found};
 use kit::runtime::SecretMeta;
@@ -27,6 +27,8 @@ use crate::host::{drive, wish};
 pub struct Sources {
     /// The API server.
     pub io: Io,
+    /// The time.
+    pub clock: Clock,
     /// Ironic's picture.
     pub poll: Poll,
     /// The operator's settings.
@@ -60,7 +62,7 @@ impl Sources {
         let state = host.status.as_ref().map(|status| status.provisioning.state.clone()).unwrap_or_default();
         let mut view = HostView {
             state,
-            now: Timestamp::now(),
+            now: self.clock.now(),
             config: self.config.clone(),
             hardware_data: self.hardware.get(&key),
             credentials: Credentials::Unneeded,

@@ -11,8 +11,8 @@ use api::capi::{Cluster, KubeadmControlPlane, Machine, MachineDeployment};
 use api::infra::v1beta2::{Metal3Cluster, Metal3Machine};
 use api::metal3::BareMetalHost;
 use api::names::{annotation, label};
-use jiff::Timestamp;
 use kit::client::Io;
+use kit::clock::Clock;
 use kit::owners;
 use kit::pass::{Controller, Done, Fault, Found, Key, Next, NoCall, Plan, Record};
 use kit::runtime::Context;
@@ -38,6 +38,7 @@ pub struct Clusters {
     hosts: Store<BareMetalHost>,
     ours: Store<Metal3Machine>,
     io: Io,
+    clock: Clock,
     remotes: Remotes,
     watch_filter: String,
 }
@@ -52,6 +53,7 @@ impl Clusters {
             hosts: context.store::<BareMetalHost>().index(KEPT, kept_for),
             ours: context.store(),
             io: context.io.clone(),
+            clock: context.clock.clone(),
             remotes,
             watch_filter: context.watch_filter.clone(),
         }
@@ -131,7 +133,7 @@ impl Controller for Clusters {
         let cluster_key = owner.map(|owner| Key::new(key.namespace.as_str(), owner.name.as_str()));
         let index = cluster_key.as_ref().map(ToString::to_string).unwrap_or_default();
         let mut view = View {
-            now: Timestamp::now(),
+            now: self.clock.now(),
             cluster: cluster_key.as_ref().and_then(|key| self.owners.get(key)),
             machines: self.machines.by(BY_CLUSTER, &index).len(),
             kept: self.hosts.by(KEPT, &index),

@@ -8,9 +8,9 @@ use api::infra::v1beta2::{Metal3Data, Metal3DataClaim, Metal3DataTemplate, Metal
 use api::ipam::{IPAddress, IPClaim, capi};
 use api::metal3::BareMetalHost;
 use api::names::{annotation, label};
-use jiff::Timestamp;
 use kit::Kind;
 use kit::client::Io;
+use kit::clock::Clock;
 use kit::owners;
 use kit::pass::{Fault, Found, Key};
 use kit::runtime::{Context, SecretMeta};
@@ -35,6 +35,7 @@ pub(super) const BY_DATA: &str = "data-owner";
 #[derive(Debug, Clone)]
 pub struct Sources {
     pub(super) io: Io,
+    clock: Clock,
     pub(super) filter: String,
     pub(super) claims_named_after_host: bool,
     pub(super) templates: Store<Metal3DataTemplate>,
@@ -56,6 +57,7 @@ impl Sources {
     pub fn new(context: &Context, claims_named_after_host: bool) -> Self {
         let sources = Self {
             io: context.io.clone(),
+            clock: context.clock.clone(),
             filter: context.watch_filter.clone(),
             claims_named_after_host,
             templates: context.store(),
@@ -96,6 +98,7 @@ impl Sources {
     pub(super) fn fixed(io: Io) -> Self {
         let sources = Self {
             io,
+            clock: Clock::system(),
             filter: String::new(),
             claims_named_after_host: false,
             templates: Store::fixed([]),
@@ -127,7 +130,7 @@ impl Sources {
         if template.is_none() && claims.is_empty() {
             return Found::Missing;
         }
-        Found::View(TemplateView { key: key.clone(), template, claims, datas, now: Timestamp::now() })
+        Found::View(TemplateView { key: key.clone(), template, claims, datas, now: self.clock.now() })
     }
 
     fn claim(&self, claim: Arc<Metal3DataClaim>) -> ClaimView {
@@ -177,7 +180,7 @@ impl Sources {
             capi_addresses: BTreeMap::new(),
             secrets: BTreeMap::new(),
             claims_named_after_host: self.claims_named_after_host,
-            now: Timestamp::now(),
+            now: self.clock.now(),
         }
     }
 

@@ -6,9 +6,9 @@ use api::capi::{Cluster, ControlPlaneView, Machine, MachineSet};
 use api::infra::v1beta2::{Metal3Cluster, Metal3Data, Metal3DataClaim, Metal3Machine, Metal3MachineTemplate};
 use api::metal3::{BareMetalHost, ProvisioningState};
 use api::names::label;
-use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kit::client::Io;
+use kit::clock::Clock;
 use kit::owners;
 use kit::pass::{Class, Fault, Found, Key};
 use kit::runtime::{Context, SecretMeta};
@@ -29,6 +29,8 @@ pub const BY_CONSUMER: &str = "consumer-machine";
 pub struct Sources {
     /// Live reads.
     pub io: Io,
+    /// The time.
+    pub clock: Clock,
     /// Workload clusters.
     pub remotes: Remotes,
     /// Settings of the controller.
@@ -58,6 +60,7 @@ impl Sources {
     pub fn new(context: &Context, remotes: Remotes, settings: Settings) -> Self {
         Self {
             io: context.io.clone(),
+            clock: context.clock.clone(),
             remotes,
             settings,
             watch_filter: context.watch_filter.clone(),
@@ -89,7 +92,7 @@ impl Sources {
         let owner = owners::owner_of_kind(&machine.metadata, api::capi::GROUP, "Machine")
             .and_then(|owner| self.owners.get(&beside(&owner.name)));
         let mut view = View {
-            now: Timestamp::now(),
+            now: self.clock.now(),
             settings: self.settings,
             owner,
             cluster: None,
