@@ -24,6 +24,7 @@ pub async fn ensure(packages: &[&str]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
+    crate::host::has_way_out(&missing.join(" "))?;
     eprintln!("apt: installing {}", missing.join(" "));
     let _guard = Guard::set()?;
     if !*updated {

@@ -12,6 +12,9 @@ use crate::process::Spec;
 use crate::wait::until;
 use crate::{Bench, apt};
 
+/// Programs and boot loaders that [`start`] uses, by Debian package.
+pub const PACKAGES: &[&str] = &["curl", "dnsmasq-base", "ipxe"];
+
 /// Port of the file server.
 pub const FILES_PORT: u16 = 8080;
 
@@ -25,9 +28,9 @@ pub fn files_root(bench: &Bench) -> Result<PathBuf> {
     bench.dir("files")
 }
 
-/// Starts DHCP, TFTP and the file server in the namespace.
+/// Starts DHCP, TFTP and the file server in the namespace. [`PACKAGES`] must be installed.
 pub async fn start(bench: &Bench, netns: &Path) -> Result<()> {
-    apt::ensure(&["dnsmasq-base", "ipxe"]).await?;
+    apt::ensure(PACKAGES).await?;
     let state = bench.dir("boot")?;
     let tftp = bench.dir("boot/tftp")?;
     for loader in ["undionly.kpxe", "snponly.efi"] {

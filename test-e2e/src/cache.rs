@@ -130,6 +130,7 @@ impl Cache {
     }
 
     async fn fill(&self, name: &str, place: &Place, build: impl AsyncFnOnce(&Place) -> Result<()>) -> Result<()> {
+        crate::host::has_way_out(name)?;
         let _turn = BUILDS.acquire().await.context("the build queue is closed")?;
         if place.dir.exists() {
             std::fs::remove_dir_all(&place.dir)

@@ -17,6 +17,11 @@ use crate::{Bench, apt, boot};
 /// Default port of the API.
 pub const PORT: u16 = 6385;
 
+/// Programs that Ironic calls, by Debian package: qemu-img for images, mkisofs for config drives, the others for boot
+/// ISOs; ipmitool because a driver looks for it.
+pub const PACKAGES: &[&str] =
+    &["qemu-utils", "genisoimage", "ipmitool", "mtools", "dosfstools", "isolinux", "syslinux-common"];
+
 const CONSTRAINTS: &str = include_str!("../assets/ironic/constraints.txt");
 const CONFIG: &str = include_str!("../assets/ironic/ironic.conf");
 const HOOK: &str = include_str!("../assets/ironic/sitecustomize.py");
@@ -86,9 +91,7 @@ pub async fn environment(cache: &Cache) -> Result<PathBuf> {
 
 /// Starts Ironic with the database of the run folder, made when missing, and waits until the API and its conductor work.
 pub async fn start(bench: &Bench, options: &Options) -> Result<Ironic> {
-    // qemu-img for images, mkisofs for config drives and boot ISOs, ipmitool because the driver looks for it.
-    apt::ensure(&["qemu-utils", "genisoimage", "ipmitool", "mtools", "dosfstools", "isolinux", "syslinux-common"])
-        .await?;
+    apt::ensure(PACKAGES).await?;
     let environment = environment(bench.cache()).await?;
     let state = prepare(bench, options, &environment).await?;
     if !state.join("ironic.sqlite").exists() {

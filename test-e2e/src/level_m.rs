@@ -24,7 +24,7 @@ use crate::{Bench, apt, boot, ramdisk};
 pub const BMC_PORT: u16 = 8001;
 
 /// Programs that machines need, by Debian package.
-const PACKAGES: &[&str] = &["curl", "iproute2", "ipxe-qemu", "ovmf", "qemu-system-x86", "qemu-utils", "seabios"];
+const PACKAGES: &[&str] = &["iproute2", "ipxe-qemu", "ovmf", "qemu-system-x86", "qemu-utils", "seabios"];
 
 /// What to start.
 #[derive(Debug, Clone)]
@@ -111,7 +111,7 @@ pub struct MachineEntry {
 
 /// Builds everything that needs the way out to the world, before anybody enters the namespace.
 pub async fn prepare(cache: &Cache, options: &Options) -> Result<()> {
-    apt::ensure(PACKAGES).await?;
+    apt::ensure(&[PACKAGES, boot::PACKAGES, ironic::PACKAGES].concat()).await?;
     tokio::try_join!(ironic::environment(cache), ramdisk::esp(cache))?;
     ramdisk::agent(cache).await?;
     for role in &options.images {
