@@ -3,17 +3,7 @@
 use serde_json::{Value, json};
 
 use super::kinds::Kind;
-
-/// One reason why an object was refused.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Cause {
-    /// CamelCase word, e.g. `FieldValueRequired`.
-    pub reason: &'static str,
-    /// Path of the field, e.g. `spec.pool`.
-    pub field: String,
-    /// What is wrong with it.
-    pub message: String,
-}
+use super::schema::{Problem, ProblemKind};
 
 /// A request that failed.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,6 +60,65 @@ impl Failure {
         Self { details: details(kind, name), ..Self::new(409, "Conflict", message) }
     }
 
+    /// The object breaks rules. `group` and `kind` are as the object itself names them.
+    pub(crate) fn invalid(group: &str, kind: &str, name: &str, problems: &[Problem]) -> Self {
+        let cause = |problem: &Problem| {
+            let message = format!("{}: {}", title(problem.kind), problem.message);
+            json!({ "reason": problem.kind.reason(), "message": message, "field": problem.field })
+        };
+        let mut details = json!({ "causes": problems.iter().map(cause).collect::<Vec<_>>() });
+        for (member, value) in [("group", group), ("kind", kind), ("name", name)] {
+            if !value.is_empty() {
+                details[member] = json!(value);
+            }
+        }
+        let first = |problem: &Problem| format!("{}: {}: {}", problem.field, title(problem.kind), problem.message);
+        let list: Vec<String> = problems.iter().map(first).collect();
+        let subject = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
+        let message = format!("{subject} \"{name}\" is invalid: {}", list.join(", "));
+        Self { details, ..Self::new(422, "Invalid", message) }
+    }
+
+    /// The namespace of a creation does not exist.
+    pub(crate) fn no_namespace(name: &str) -> Self {
+        let details = json!({ "name": name, "kind": "namespaces" });
+        Self { details, ..Self::new(404, "NotFound", format!("namespaces \"{name}\" not found")) }
+    }
+
+    /// Nothing can be created in a namespace that is being deleted.
+    pub(crate) fn terminating(kind: &Kind, name: &str, namespace: &str) -> Self {
+        let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
+        let resource = kind.name.resource(&kind.plural);
+        let mut details = details(kind, name);
+        details["causes"] = json!([{
+            "reason": "NamespaceTerminating", "field": "metadata.namespace",
+            "message": format!("namespace {namespace} is being terminated"),
+        }]);
+        Self { details, ..Self::new(403, "Forbidden", format!("{resource} \"{name}\" is forbidden: {why}")) }
+    }
+
+    /// A version that does not exist yet.
+    pub(crate) fn too_large(asked: u64, current: u64) -> Self {
+        let message = format!("Timeout: Too large resource version: {asked}, current: {current}");
+        let cause = json!({ "reason": "ResourceVersionTooLarge", "message": "Too large resource version" });
+        Self { details: json!({ "causes": [cause], "retryAfterSeconds": 1 }), ..Self::new(504, "Timeout", message) }
+    }
+
+    /// Something that this server does not simulate; better than a wrong answer.
+    pub(crate) fn not_simulated(what: &str) -> Self {
+        Self::new(501, "NotSimulated", format!("the simulated API server does not know {what}"))
+    }
+
+    /// The verb is not served here.
+    pub(crate) fn no_such_verb(kind: &Kind, verb: &str) -> Self {
+        let message = format!("{verb} is not supported on resources of kind \"{}\"", kind.name.resource(&kind.plural));
+        let mut details = details(kind, "");
+        if let Some(details) = details.as_object_mut() {
+            details.remove("name");
+        }
+        Self { details, ..Self::new(405, "MethodNotAllowed", message) }
+    }
+
     /// The version asked for is not kept any more.
     pub fn expired(message: impl Into<String>) -> Self {
         Self::new(410, "Expired", message)
@@ -88,6 +137,18 @@ impl Failure {
             status["details"] = self.details.clone();
         }
         status
+    }
+}
+
+fn title(kind: ProblemKind) -> &'static str {
+    match kind {
+        ProblemKind::Required => "Required value",
+        ProblemKind::TypeInvalid | ProblemKind::Invalid => "Invalid value",
+        ProblemKind::NotSupported => "Unsupported value",
+        ProblemKind::Forbidden => "Forbidden",
+        ProblemKind::Duplicate => "Duplicate value",
+        ProblemKind::TooLong => "Too long",
+        ProblemKind::TooMany => "Too many",
     }
 }
 

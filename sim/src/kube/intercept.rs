@@ -109,9 +109,9 @@ pub struct EventInfo {
     pub kind: KindName,
     /// Position of the event among those delivered to watches of this client and kind, from 0.
     pub position: u64,
-    /// The object; empty for bookmarks.
+    /// The object.
     pub key: Key,
-    /// `ADDED`, `MODIFIED`, `DELETED` or `BOOKMARK`.
+    /// `ADDED`, `MODIFIED` or `DELETED`; bookmarks are not shown.
     pub event: &'static str,
     /// The event's object.
     pub object: Arc<Value>,

@@ -1,10 +1,12 @@
 //! Which kinds a server serves: ours by their CRDs, Cluster API's by [`super::cluster_api`], built-in ones without
-//! schema.
+//! schema. Reading schemas takes a while: make a list of kinds once and clone it, the schemas are shared.
 
 use std::fmt;
+use std::sync::Arc;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use serde_json::Value;
+
+use super::schema::Schema;
 
 /// Group and kind.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,7 +46,7 @@ pub struct Version {
     /// E.g. `v1beta2`.
     pub name: String,
     /// Structural schema as in a CRD; without one everything is kept and nothing is checked.
-    pub schema: Option<Value>,
+    pub schema: Option<Arc<Schema>>,
     /// Whether status is written apart from the rest.
     pub status: bool,
 }
@@ -77,15 +79,23 @@ impl Kind {
         }
     }
 
+    /// A kind of one version with a schema and a status of its own.
+    pub fn custom(group: &str, version: &str, plural: &str, kind: &str, schema: &serde_json::Value) -> Self {
+        let schema = Some(Arc::new(Schema::parse(schema)));
+        let status = schema.as_ref().is_some_and(|schema| schema.status().is_some());
+        let version = Version { name: version.to_owned(), schema, status };
+        Self { versions: vec![version], custom: true, ..Self::builtin(group, "", plural, kind, true) }
+    }
+
     /// The kind of a CRD. Conversion webhooks are not called: versions differ in their name only.
     pub fn of_crd(crd: &CustomResourceDefinition) -> Self {
         let spec = &crd.spec;
         let versions = spec.versions.iter().filter(|version| version.served).map(|version| Version {
             name: version.name.clone(),
-            schema: version
-                .schema
-                .as_ref()
-                .and_then(|schema| serde_json::to_value(schema.open_api_v3_schema.as_ref()?).ok()),
+            schema: version.schema.as_ref().and_then(|schema| {
+                let schema = serde_json::to_value(schema.open_api_v3_schema.as_ref()?).ok()?;
+                Some(Arc::new(Schema::parse(&schema)))
+            }),
             status: version.subresources.as_ref().is_some_and(|sub| sub.status.is_some()),
         });
         Self {
@@ -108,6 +118,12 @@ pub fn builtin() -> Vec<Kind> {
         Kind::builtin("events.k8s.io", "v1", "events", "Event", true),
         Kind::builtin("coordination.k8s.io", "v1", "leases", "Lease", true),
     ]
+}
+
+/// What the IP address manager sees: built-in kinds, its own and Cluster API's.
+pub fn ipam() -> Vec<Kind> {
+    let own = api::ipam::crds();
+    [builtin(), own.iter().map(Kind::of_crd).collect(), super::cluster_api::kinds()].concat()
 }
 
 /// Every kind of this project.

@@ -21,14 +21,33 @@
 //! Deterministic: uids and generated names come from a counter and a seed, times from the caller's clock, and all
 //! maps are ordered. No sockets, no threads, no timers of its own except where a fault asks for a delay.
 
+mod body;
+mod builtin;
 pub mod cluster_api;
+mod delete;
 pub mod failure;
+mod gc;
 pub mod intercept;
 pub mod kinds;
 pub mod log;
+mod meta;
+mod patch;
+mod read;
+mod route;
+mod rules;
+pub mod schema;
+mod selector;
+pub mod serve;
 pub mod server;
+mod state;
+mod watch;
+mod write;
 
 pub use failure::Failure;
 pub use intercept::{Delivery, EventInfo, Intercept, Outcome, RequestInfo, Verb, Verdict};
 pub use kinds::{Kind, KindName};
-pub use server::Server;
+pub use serve::{ConnectionReset, Service};
+pub use server::{Server, WatchEnd};
+
+#[cfg(test)]
+mod tests;

@@ -3,16 +3,18 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::body::Body;
-use futures::future::BoxFuture;
 use jiff::Timestamp;
 use kit::key::Key;
 use kube::Client;
-use serde_json::Value;
+use serde_json::{Value, json};
+use tokio::sync::watch;
 
-use super::intercept::Intercept;
+use super::intercept::{Intercept, Verb};
 use super::kinds::{Kind, KindName};
 use super::log::{Commit, Request};
+use super::serve::Service;
+use super::state::{Origin, State};
+use super::{builtin, gc, meta};
 
 /// How a watch is ended from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,71 +27,63 @@ pub enum WatchEnd {
     Reset,
 }
 
-/// What the requests of one client go through; see [`Server::service`].
-#[derive(Clone)]
-pub struct Service {
-    server: Server,
-    client: Arc<str>,
-}
-
-impl fmt::Debug for Service {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Service").field("client", &self.client).finish_non_exhaustive()
-    }
-}
-
-/// A broken connection, as a client sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("connection reset by peer (simulated)")]
-pub struct ConnectionReset;
-
-impl tower::Service<http::Request<kube::client::Body>> for Service {
-    type Response = http::Response<Body>;
-    type Error = ConnectionReset;
-    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
-
-    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Self::Error>> {
-        std::task::Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _request: http::Request<kube::client::Body>) -> Self::Future {
-        let _ = (&self.server, &self.client);
-        Box::pin(async { Err(ConnectionReset) })
-    }
-}
-
-struct State {
-    intercept: Option<Arc<dyn Intercept>>,
-}
-
 /// A simulated API server. Cheap to clone; all clones are one server.
 #[derive(Clone)]
 pub struct Server {
     state: Arc<Mutex<State>>,
+    /// Changes whenever a watch may have something to do.
+    ticks: Arc<watch::Sender<()>>,
 }
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").finish_non_exhaustive()
+        f.debug_struct("Server").field("version", &self.version()).finish_non_exhaustive()
     }
 }
 
 impl Server {
-    /// An empty server with the namespace `default`. `clock` gives creation and deletion times.
+    /// An empty server with the namespace `default`. `clock` gives creation and deletion times; it must not call the
+    /// server.
     pub fn new(kinds: Vec<Kind>, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        let _ = (kinds, clock);
-        Self { state: Arc::new(Mutex::new(State { intercept: None })) }
+        let state = State::new(kinds, Arc::new(clock));
+        let server = Self { state: Arc::new(Mutex::new(state)), ticks: Arc::new(watch::Sender::new(())) };
+        server.add_namespace("default");
+        server
     }
 
     /// The same with other uids and generated names.
     #[must_use]
     pub fn with_seed(self, seed: u64) -> Self {
-        let _ = seed;
+        self.lock().set_seed(seed);
         self
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    /// Makes a Namespace, unless there is one of this name.
+    pub fn add_namespace(&self, name: &str) {
+        let mut state = self.lock();
+        let (kind, key) = (KindName::new("", "Namespace"), Key::new("", name));
+        let Some(kind) = state.kind(&kind).filter(|kind| state.get(&kind.name, &key).is_none()) else { return };
+        let (uid, now) = (state.new_uid(), meta::stamp(state.now()));
+        let metadata = json!({ "name": name, "uid": uid, "creationTimestamp": now });
+        let mut object = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": metadata });
+        builtin::prepare(&kind, &mut object);
+        let origin = Origin { request: None, client: "world".into(), verb: Verb::Create, subresource: None };
+        state.commit(&origin, &kind, &key, Some(object));
+        drop(state);
+        self.tick();
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn ticks(&self) -> watch::Receiver<()> {
+        self.ticks.subscribe()
+    }
+
+    /// Lets every watch look again.
+    pub(crate) fn tick(&self) {
+        self.ticks.send_replace(());
     }
 
     /// The way in for kube's client, under a name that hooks and logs show.
@@ -109,70 +103,103 @@ impl Server {
 
     /// One object as stored.
     pub fn object(&self, kind: &KindName, key: &Key) -> Option<Arc<Value>> {
-        let _ = (kind, key);
-        None
+        self.lock().get(kind, key).cloned()
     }
 
     /// All objects of a kind by key.
     pub fn objects(&self, kind: &KindName) -> Vec<(Key, Arc<Value>)> {
-        let _ = kind;
-        Vec::new()
+        self.lock().all(kind).map(|(key, object)| (key.clone(), object.clone())).collect()
     }
 
     /// The version of the last write; two equal ones mean that nothing was written in between.
     pub fn version(&self) -> u64 {
-        0
+        self.lock().version
     }
 
     /// Requests from the one of this index on.
     pub fn requests(&self, from: u64) -> Vec<Request> {
-        let _ = from;
-        Vec::new()
+        self.lock().requests.range(from..).map(|(_, request)| request.clone()).collect()
     }
 
     /// Writes after this version.
     pub fn commits(&self, after: u64) -> Vec<Commit> {
-        let _ = after;
-        Vec::new()
+        let state = self.lock();
+        let from = state.commits.partition_point(|commit| commit.version <= after);
+        state.commits[from..].to_vec()
     }
 
     /// Stops delivering events of this kind to watches of this client (`None`: of all) until [`Server::release`].
     pub fn hold(&self, kind: &KindName, client: Option<&str>) {
-        let _ = (kind, client);
+        self.lock().holds.insert((kind.clone(), client.map(Arc::from)));
     }
 
-    /// Delivers held events of this kind; those that a hook held are not shown to it again.
+    /// Delivers held events of this kind; one that a hook held is not shown to it again.
     pub fn release(&self, kind: &KindName) {
-        let _ = kind;
+        self.release_where(|held| held == kind);
     }
 
     /// Delivers everything that is held.
-    pub fn release_all(&self) {}
+    pub fn release_all(&self) {
+        self.release_where(|_| true);
+    }
+
+    fn release_where(&self, wanted: impl Fn(&KindName) -> bool) {
+        let mut state = self.lock();
+        state.holds.retain(|(kind, _)| !wanted(kind));
+        for watch in state.watches.values_mut().filter(|watch| wanted(&watch.route.kind.name)) {
+            watch.released |= std::mem::take(&mut watch.held);
+        }
+        drop(state);
+        self.tick();
+    }
 
     /// Events of this kind that some watch has not got yet.
     pub fn pending(&self, kind: &KindName) -> usize {
-        let _ = kind;
-        0
+        self.lock().pending(|watch| watch.route.kind.name == *kind)
+    }
+
+    /// Kinds that a client watches now, once for each watch.
+    pub fn watched_by(&self, client: &str) -> Vec<KindName> {
+        let state = self.lock();
+        let watches = state.watches.values().filter(|watch| &*watch.client == client);
+        watches.map(|watch| watch.route.kind.name.clone()).collect()
     }
 
     /// Ends all watches of a kind by this client (`None`: by all); answers how many.
     pub fn end_watches(&self, kind: &KindName, client: Option<&str>, how: WatchEnd) -> usize {
-        let _ = (kind, client, how);
-        0
+        self.end_where(how, |of, by| of == kind && client.is_none_or(|client| client == by))
     }
 
-    /// Ends all watches and requests under way of a client that was killed.
+    /// Breaks all watches of a client that was killed.
     pub fn disconnect(&self, client: &str) {
-        let _ = client;
+        self.end_where(WatchEnd::Reset, |_, by| by == client);
     }
 
-    /// Forgets the history: watches from an older version and continued lists get 410.
-    pub fn compact(&self) {}
+    fn end_where(&self, how: WatchEnd, wanted: impl Fn(&KindName, &str) -> bool) -> usize {
+        let mut state = self.lock();
+        let mut ended = 0;
+        for watch in state.watches.values_mut().filter(|watch| wanted(&watch.route.kind.name, &watch.client)) {
+            watch.end = Some(how);
+            ended += 1;
+        }
+        drop(state);
+        self.tick();
+        ended
+    }
+
+    /// Forgets the history: watches that begin at an older version and lists that go on get 410. Watches under way
+    /// are not touched.
+    pub fn compact(&self) {
+        let mut state = self.lock();
+        state.compacted = state.version;
+    }
 
     /// One round of the controller manager: deletes objects whose owners are all gone, takes dead owners out of
     /// ownerReferences, goes on with foreground deletions, empties and ends namespaces in deletion. Answers the number
     /// of writes; call it until it answers 0.
     pub fn collect_garbage(&self) -> usize {
-        0
+        let written = gc::collect(&mut self.lock());
+        self.tick();
+        written
     }
 }
