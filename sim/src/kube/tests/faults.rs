@@ -8,19 +8,21 @@ use serde_json::{Value, json};
 use super::{CLAIMS, ask, claim, must, send, server};
 use crate::kube::{Failure, Intercept, KindName, Outcome, RequestInfo, Server, Verb, Verdict};
 
+/// Place among writes, verb and object.
+type Seen = (Option<u64>, Verb, String);
+
 /// Does one thing to every write, and remembers what it saw.
 struct Plan {
     verdict: Verdict,
-    seen: Mutex<Vec<(Option<u64>, Verb, String, Outcome)>>,
+    seen: Mutex<Vec<Seen>>,
 }
 
 impl Intercept for Plan {
     fn before(&self, request: &RequestInfo) -> Verdict {
         if request.is_write() { self.verdict.clone() } else { Verdict::Pass }
     }
-    fn after(&self, request: &RequestInfo, outcome: &Outcome) {
-        let mut seen = self.seen.lock().unwrap();
-        seen.push((request.write_index, request.verb, request.key.to_string(), outcome.clone()));
+    fn after(&self, request: &RequestInfo, _: &Outcome) {
+        self.seen.lock().unwrap().push((request.write_index, request.verb, request.key.to_string()));
     }
 }
 
@@ -65,7 +67,6 @@ async fn hooks_and_logs_see_every_request_and_every_commit() {
     assert_eq!(ask(&server, "POST", CLAIMS, claim("a")).await.0, 409);
     must(&server, "PATCH", &format!("{CLAIMS}/a/status"), json!({ "status": { "errorMessage": "x" } })).await;
     must(&server, "DELETE", &format!("{CLAIMS}/a"), Value::Null).await;
-    let seen: Vec<_> = plan.seen.lock().unwrap().iter().map(|(n, verb, key, _)| (*n, *verb, key.clone())).collect();
     let expected = [
         (Some(0), Verb::Create, "default/a"),
         (None, Verb::List, "default/"),
@@ -73,7 +74,7 @@ async fn hooks_and_logs_see_every_request_and_every_commit() {
         (Some(2), Verb::Patch, "default/a"),
         (Some(3), Verb::Delete, "default/a"),
     ];
-    assert_eq!(seen, expected.map(|(n, verb, key)| (n, verb, key.to_owned())));
+    assert_eq!(*plan.seen.lock().unwrap(), expected.map(|(n, verb, key)| (n, verb, key.to_owned())));
     let requests = server.requests(0);
     assert_eq!(requests.iter().map(|request| request.code.unwrap()).collect::<Vec<_>>(), [201, 200, 409, 200, 200]);
     assert_eq!(requests[2].reason.as_deref(), Some("AlreadyExists"));

@@ -64,8 +64,8 @@ async fn spec_and_status_are_written_apart_and_only_changes_count() {
     let same =
         must(&server, "PATCH", &path, json!({ "spec": { "namePrefix": "x" }, "status": { "indexes": {} } })).await;
     assert_eq!(same, made, "a write of nothing new changes nothing");
-    let patch = json!({ "status": { "indexes": { "a": "10.0.0.1" } }, "spec": { "namePrefix": "y" } });
-    let told = must(&server, "PATCH", &format!("{path}/status"), patch).await;
+    let both = json!({ "status": { "indexes": { "a": "10.0.0.1" } }, "spec": { "namePrefix": "y" } });
+    let told = must(&server, "PATCH", &format!("{path}/status"), both).await;
     assert_eq!((&told["spec"], &told["metadata"]["generation"]), (&made["spec"], &json!(1)));
     assert_eq!(told["status"]["indexes"]["a"], "10.0.0.1");
     let changed = must(&server, "PATCH", &path, json!({ "spec": { "namePrefix": "y" }, "status": null })).await;
@@ -159,7 +159,7 @@ async fn lists_go_by_pages_of_one_version_and_by_selectors() {
     }
     let names = |list: &Value| {
         let items = list["items"].as_array().unwrap();
-        items.iter().map(|item| item["metadata"]["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>().join("")
+        items.iter().map(|item| item["metadata"]["name"].as_str().unwrap().to_owned()).collect::<String>()
     };
     let first = must(&server, "GET", &format!("{CLAIMS}?limit=3"), Value::Null).await;
     assert_eq!((names(&first).as_str(), &first["metadata"]["remainingItemCount"]), ("abc", &json!(1)));
