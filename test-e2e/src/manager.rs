@@ -60,11 +60,21 @@ impl Manager {
         .await
     }
 
+    /// Asks the process to end and waits until it has.
+    pub async fn stop(&self) -> Result<()> {
+        self.processes.stop(&self.process.name).await
+    }
+
+    /// Starts the process as it was, ends it before if it still runs, and waits until it is ready.
+    pub async fn start_again(&mut self) -> Result<()> {
+        self.process = self.processes.start(self.spec.clone()).await?;
+        self.ready().await
+    }
+
     /// Kills the process in the middle of whatever it does, and starts it again as it was.
     pub async fn crash(&mut self) -> Result<()> {
         self.process.signal(Signal::KILL)?;
-        self.process = self.processes.start(self.spec.clone()).await?;
-        self.ready().await
+        self.start_again().await
     }
 }
 

@@ -27,7 +27,11 @@ enum Task {
     /// From powered-off machines to a Kubernetes cluster on this machine.
     Demo,
     /// Speed and memory as a table.
-    Bench,
+    Bench {
+        /// What follows goes to the bench: `--only hosts` measures only that.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// Stops and removes what demo and test started or cached.
     CleanBench,
 }
@@ -38,7 +42,7 @@ fn main() -> anyhow::Result<()> {
         Task::Check => check::check(),
         Task::Test => test::test(),
         Task::Demo => test::bench(&["demo"]),
-        Task::Bench => test::measure(),
+        Task::Bench { args } => test::measure(&args),
         Task::CleanBench => test::bench(&["clean"]),
     }
 }

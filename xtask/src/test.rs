@@ -30,9 +30,11 @@ pub(crate) fn bench(args: &[&str]) -> Result<()> {
 }
 
 /// Builds the binary as it is shipped, and measures it.
-pub(crate) fn measure() -> Result<()> {
+pub(crate) fn measure(args: &[String]) -> Result<()> {
     cargo(&["build", "--release", "--package", "manager", "--package", "test-e2e", "--quiet"])?;
-    cargo(&["run", "--release", "--quiet", "--package", "test-e2e", "--bin", "bench", "--", "measure"])
+    let run = ["run", "--release", "--quiet", "--package", "test-e2e", "--bin", "bench", "--", "measure"];
+    let args: Vec<&str> = run.into_iter().chain(args.iter().map(String::as_str)).collect();
+    cargo(&args)
 }
 
 #[derive(Default)]
