@@ -142,10 +142,13 @@ fn main() -> Result<()> {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
     match Arguments::parse().command {
         Command::Tools { machines: false } => tools(),
-        Command::Tools { machines: true } => {
-            tools()?;
-            run_in(None, async || level_m::prepare(&Cache::open()?, &level_m::Options::default()).await)
-        }
+        // Side by side: what one compiles, the other mostly downloads and unpacks.
+        Command::Tools { machines: true } => run_in(None, async || {
+            let cache = Cache::open()?;
+            let options = level_m::Options::default();
+            tokio::try_join!(control_plane_tools(&cache), level_m::prepare(&cache, &options))?;
+            Ok(())
+        }),
         Command::Up(up) if up.level == Level::M => machines(&up),
         Command::Up(up) => start(&up),
         Command::Life { which, machine, virtual_media, steps } => life(&which.name, &machine, virtual_media, &steps),
@@ -165,12 +168,13 @@ fn main() -> Result<()> {
 
 /// Builds happen outside the namespace, which may have no way to the world.
 fn tools() -> Result<()> {
-    run_in(None, async || {
-        let cache = Cache::open()?;
-        level_a::prepare(&cache).await?;
-        level_b::prepare(&cache).await?;
-        Ok(())
-    })
+    run_in(None, async || control_plane_tools(&Cache::open()?).await)
+}
+
+async fn control_plane_tools(cache: &Cache) -> Result<()> {
+    level_a::prepare(cache).await?;
+    level_b::prepare(cache).await?;
+    Ok(())
 }
 
 fn machines(up: &Up) -> Result<()> {

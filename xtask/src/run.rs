@@ -1,5 +1,6 @@
 //! Running other programs, with the command line shown first.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -29,5 +30,30 @@ pub(crate) fn run_with(program: &str, args: &[&str], env: &[(&str, &str)]) -> Re
 
 /// Cargo, the one that runs us.
 pub(crate) fn cargo(args: &[&str]) -> Result<()> {
-    run(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()), args)
+    run(&cargo_path(), args)
+}
+
+/// As [`cargo`], for what runs beside something else: its output is shown in one piece when it has ended.
+pub(crate) fn cargo_at_once(args: &[&str]) -> Result<()> {
+    let program = cargo_path();
+    let shown = format!("{program} {}", args.join(" "));
+    eprintln!("$ {shown} &");
+    let (mut reader, writer) = std::io::pipe().context("making a pipe")?;
+    let mut command = Command::new(&program);
+    command.args(args).current_dir(root()?).stdout(writer.try_clone()?).stderr(writer);
+    let mut child = command.spawn().with_context(|| format!("starting {program}"))?;
+    // Our own ends of the pipe must go, or it would never close.
+    drop(command);
+    let mut output = Vec::new();
+    reader.read_to_end(&mut output).context("reading the output")?;
+    let status = child.wait()?;
+    eprintln!("$ {shown}\n{}", String::from_utf8_lossy(&output));
+    if !status.success() {
+        bail!("{shown}: {status}");
+    }
+    Ok(())
+}
+
+fn cargo_path() -> String {
+    std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
 }

@@ -2,10 +2,15 @@
 
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result, anyhow};
 
 use crate::check;
-use crate::run::cargo;
+use crate::run::{cargo, cargo_at_once, root};
+
+/// Boots emulated machines, one at a time: it keeps one of two cores busy and waits for the machine.
+const EMULATED: &[&str] = &["host_life", "machines"];
+/// Boots several emulated machines and wants both cores.
+const MAIN_JOB: &str = "main_job";
 
 /// Everything: format and lints, unit and property tests, interface tests, the main job.
 pub(crate) fn test() -> Result<()> {
@@ -13,14 +18,55 @@ pub(crate) fn test() -> Result<()> {
     phases.run("check", check::check)?;
     phases.run("unit and property tests", || cargo(&["test", "--workspace", "--exclude", "test-e2e", "--quiet"]))?;
     phases.run("build of the binary and the bench", || {
-        cargo(&["build", "--package", "manager", "--package", "test-e2e", "--quiet"])
+        cargo(&["build", "--package", "manager", "--package", "test-e2e", "--quiet"])?;
+        cargo(&["test", "--package", "test-e2e", "--no-run", "--quiet"])
     })?;
-    // One at a time: the tests share two cores with emulated machines.
-    phases.run("interface tests and the main job", || {
-        cargo(&["test", "--package", "test-e2e", "--", "--test-threads=1", "--nocapture"])
+    // Nothing is compiled or downloaded while a test measures its patience.
+    phases.run("tools, Ironic and images (from the cache, where they are there)", || {
+        cargo(&["run", "--quiet", "--package", "test-e2e", "--bin", "bench", "--", "tools", "--machines"])
     })?;
+    phases.run("interface tests, and beside them the lives of single machines", lanes)?;
+    phases.run("the main job", || cargo(&as_args(&serial(&["--test", MAIN_JOB]))))?;
     phases.print();
     Ok(())
+}
+
+/// Two lanes on two cores: what boots a machine, and what only talks to an API server. Both end before a fault of one
+/// of them is told.
+fn lanes() -> Result<()> {
+    let interface = interface_tests()?;
+    std::thread::scope(|scope| {
+        let interface = scope.spawn(|| cargo_at_once(&as_args(&interface)));
+        let machines: Vec<&str> = EMULATED.iter().flat_map(|name| ["--test", *name]).collect();
+        let machines = cargo(&as_args(&serial(&machines)));
+        let interface = interface.join().map_err(|_| anyhow!("the thread of the interface tests panicked"))?;
+        machines.and(interface)
+    })
+}
+
+/// Every test of the bench that boots no machine, so that a new one is never forgotten.
+fn interface_tests() -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for file in std::fs::read_dir(root()?.join("test-e2e/tests")).context("listing the bench's tests")? {
+        let path = file?.path();
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        if path.extension().is_some_and(|ext| ext == "rs") && name != MAIN_JOB && !EMULATED.contains(&&*name) {
+            names.push(name);
+        }
+    }
+    names.sort();
+    let chosen: Vec<&str> = names.iter().flat_map(|name| ["--test", name]).collect();
+    Ok(serial(&[&["--lib", "--bins", "--no-fail-fast"], &*chosen].concat()))
+}
+
+/// Cargo's arguments for tests of the bench, one test at a time.
+fn serial(chosen: &[&str]) -> Vec<String> {
+    let all = [&["test", "--package", "test-e2e"], chosen, &["--", "--test-threads=1", "--nocapture"]].concat();
+    all.into_iter().map(str::to_owned).collect()
+}
+
+fn as_args(args: &[String]) -> Vec<&str> {
+    args.iter().map(String::as_str).collect()
 }
 
 /// Builds the binary and the bench, and runs the bench.
