@@ -22,7 +22,8 @@ struct ClaimCheck;
 
 impl Check<IPClaim> for ClaimCheck {
     fn create(&self, new: &IPClaim) -> Verdict {
-        validate::claim(new).into()
+        let warnings = validate::claim_warnings(new);
+        warnings.into_iter().fold(validate::claim(new).into(), Verdict::warn)
     }
     fn update(&self, old: &IPClaim, new: &IPClaim) -> Verdict {
         validate::claim_update(old, new).into()

@@ -8,7 +8,7 @@ use kit::runtime::Context;
 use crate::decide::{self, Deed, Round};
 use crate::metrics::Families;
 use crate::record::{self, RoundDone};
-use crate::view::{PoolView, Stores};
+use crate::view::{ClaimSeen, PoolView, Stores};
 
 /// Claims served at once inside a pass. Each has its own connection to the API server.
 const AT_ONCE: usize = 16;
@@ -32,9 +32,11 @@ impl Pools {
         match found {
             Found::View(view) => {
                 if let Some(pool) = &view.pool {
-                    let live = |seen: &&crate::view::ClaimSeen| !seen.claim.is_deleting() && !seen.claim.was_served();
-                    let unserved = view.claims.iter().filter(live).count();
+                    let unserved = |seen: &&ClaimSeen| !seen.claim.is_deleting() && seen.claim.told().is_none();
+                    let unserved = view.claims.iter().filter(unserved).count();
                     self.metrics.seen(key, decide::space(view, pool).usage(), unserved);
+                } else {
+                    self.metrics.forget(key);
                 }
             }
             Found::Missing => self.metrics.forget(key),
@@ -46,9 +48,10 @@ impl Pools {
         for (chain, _) in round.chains.iter().zip(faults).filter(|(_, fault)| fault.is_none()) {
             match chain.deed {
                 Deed::Grant(_) => {
-                    let claim = view.claims.iter().find(|seen| seen.claim.id() == chain.claim);
-                    let made = claim.and_then(|seen| seen.claim.meta().creation_timestamp.as_ref());
-                    if let Some(made) = made {
+                    let claim = chain.at.and_then(|at| view.claims.get(at)).map(|seen| &seen.claim);
+                    // A claim that was told before is being repaired; it does not wait since its creation.
+                    let new = claim.filter(|claim| claim.told().is_none());
+                    if let Some(made) = new.and_then(|claim| claim.meta().creation_timestamp.as_ref()) {
                         self.metrics.granted(self.context.clock.now().duration_since(made.0).as_secs_f64());
                     }
                 }

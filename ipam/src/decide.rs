@@ -1,22 +1,25 @@
 //! What to do about a pool, from its view alone. Read from the top: [`decide`] takes one of the paths below it.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use api::ipam::{IPPool, address_name, interval};
+use api::ipam::{IPPool, address_name};
 use api::names::{finalizer, label};
 use kit::diff;
 use kit::owners;
 use kit::pass::{Next, Plan, Why, Write};
 
-use crate::kinds::{Address, Claim, ClaimId, Flavor, cluster_owner, pool_kind};
+use crate::kinds::{Address, Claim, ClaimId, ClaimName, cluster_owner, pool_kind};
 use crate::space::{Chosen, Holder, Refusal, Space};
 use crate::view::{AddressSeen, ClaimSeen, ClusterSeen, HoldOff, PoolView, is_paused};
 
-/// Claims served in one pass; more follow in the next one, so that the pool's status is never far behind.
+/// Claims served in one pass at least; more follow in the next one, so that the pool's status is never far behind.
 pub const ROUND: usize = 256;
+/// A pass looks at all claims of the pool, so it also serves at least this part of them: then the looks of all passes
+/// together cost each claim the same, however many there are.
+const SHARE: usize = 8;
 /// An address with our finalizer, but without an owner and a claim, is kept this long: somebody restores a backup,
 /// and claims may follow. With a dead owner the garbage collector would not keep it either, and it ends at once; the
 /// API server makes such addresses when a claim is deleted in the very moment in which our finalizer is added.
@@ -29,8 +32,8 @@ pub enum Deed {
     Grant(IpAddr),
     /// The claim is told why it gets none now.
     Refuse(Refusal),
-    /// The address, if there is one, and our hold on the claim end.
-    Release(Option<IpAddr>),
+    /// The addresses, if there are any, and our hold on a claim in deletion end.
+    Release(Vec<IpAddr>),
 }
 
 /// The writes of one deed, in order. They depend on nothing outside the chain.
@@ -38,6 +41,8 @@ pub enum Deed {
 pub struct Chain {
     /// For whom.
     pub claim: ClaimId,
+    /// The claim's place in the view; `None` for an address without one.
+    pub at: Option<usize>,
     /// What it does.
     pub deed: Deed,
     /// How.
@@ -70,21 +75,27 @@ pub fn decide(view: &PoolView) -> Plan<Round> {
     let deleting = owners::deleting(&pool.metadata);
     if let (ClusterSeen::Missing(name), false) = (&view.cluster, deleting) {
         let why = Why::new("ClusterNotFound", format!("waiting for Cluster {name}, which the pool belongs to"));
-        return plan(Vec::new(), releases(view), Next::Changed(why));
+        return plan(view, Vec::new(), releases(view), Next::Changed(why));
     }
+    let by_claim = addresses_by_claim(view);
     let mut chains = releases(view);
-    let waiting = serve(view, pool, &mut chains);
+    let waiting = serve(view, pool, &by_claim, &mut chains);
     if deleting && view.addresses.is_empty() && chains.iter().all(|chain| matches!(chain.deed, Deed::Refuse(_))) {
-        return plan(unhold(pool), chains, Next::Gone);
+        return plan(view, unhold(pool), chains, Next::Gone);
     }
     let writes = if deleting { Vec::new() } else { adopt(view, pool) };
     let next = next(view, deleting, waiting);
-    plan(writes, chains, next)
+    plan(view, writes, chains, next)
 }
 
-fn plan(writes: Vec<Write>, mut chains: Vec<Chain>, next: Next) -> Plan<Round> {
-    let more = chains.len() > ROUND;
-    chains.truncate(ROUND);
+/// How many chains one pass takes on.
+fn round(view: &PoolView) -> usize {
+    ROUND.max(view.claims.len().max(view.addresses.len()) / SHARE)
+}
+
+fn plan(view: &PoolView, writes: Vec<Write>, mut chains: Vec<Chain>, next: Next) -> Plan<Round> {
+    let more = chains.len() > round(view);
+    chains.truncate(round(view));
     let next = if more { Next::Now } else { next };
     let call = (!chains.is_empty()).then_some(Round { chains });
     Plan { writes, call, ..Plan::wait(next) }
@@ -109,15 +120,15 @@ pub fn paused(view: &PoolView, pool: &IPPool) -> Option<Why> {
 fn without_pool(view: &PoolView) -> Plan<Round> {
     let mut chains = releases(view);
     let mut waiting = false;
-    for seen in &view.claims {
-        if !seen.claim.is_deleting() && seen.hold_off.is_none() {
+    for at in 0..view.claims.len() {
+        if is_served(view, at) {
             waiting = true;
-            refuse(&seen.claim, Refusal::PoolMissing, view, &mut chains);
+            chains.extend(refuse(view, at, Refusal::PoolMissing));
         }
     }
     let message = format!("{} {} does not exist; claims wait for it", pool_kind(), view.key);
     let next = if waiting { Next::Changed(Why::new("PoolNotFound", message)) } else { Next::Rest };
-    plan(Vec::new(), chains, next)
+    plan(view, Vec::new(), chains, next)
 }
 
 /// Labels, owner and finalizer of the pool itself.
@@ -148,24 +159,29 @@ fn unhold(pool: &IPPool) -> Vec<Write> {
 fn releases(view: &PoolView) -> Vec<Chain> {
     let by_claim = addresses_by_claim(view);
     let mut chains = Vec::new();
-    for ClaimSeen { claim, hold_off } in &view.claims {
+    for (at, ClaimSeen { claim, hold_off }) in view.claims.iter().enumerate() {
         if !claim.is_deleting() || claim.is_held_by_others() || *hold_off == Some(HoldOff::Paused) {
             continue;
         }
-        let id = claim.id();
-        let addresses = by_claim.get(&id).map(Vec::as_slice).unwrap_or_default();
+        let addresses = of(&by_claim, claim.name());
         let ends = addresses.iter().flat_map(|address| address.end());
         let writes: Vec<Write> = ends.chain(claim.let_go()).collect();
         if !writes.is_empty() {
-            let ip = addresses.first().and_then(|address| address.ip());
-            chains.push(Chain { claim: id, deed: Deed::Release(ip), writes });
+            chains.push(Chain { claim: claim.id(), at: Some(at), deed: released(addresses), writes });
+        }
+        if chains.len() > round(view) {
+            return chains;
         }
     }
     for AddressSeen { address, .. } in view.addresses.iter().filter(|seen| is_orphan(view, seen)) {
-        let deed = Deed::Release(address.ip());
-        chains.push(Chain { claim: address.claim(), deed, writes: address.end() });
+        let writes = address.end();
+        chains.push(Chain { claim: address.claim().into(), at: None, deed: released(&[address]), writes });
     }
     chains
+}
+
+fn released(addresses: &[&Address]) -> Deed {
+    Deed::Release(addresses.iter().filter_map(|address| address.ip()).collect())
 }
 
 fn is_orphan(view: &PoolView, seen: &AddressSeen) -> bool {
@@ -180,86 +196,132 @@ fn is_orphan(view: &PoolView, seen: &AddressSeen) -> bool {
     seen.claim_is_gone && ends
 }
 
-fn addresses_by_claim(view: &PoolView) -> BTreeMap<ClaimId, Vec<&Address>> {
-    let mut by_claim: BTreeMap<ClaimId, Vec<&Address>> = BTreeMap::new();
+type ByClaim<'a> = HashMap<ClaimName<'a>, Vec<&'a Address>>;
+
+fn addresses_by_claim(view: &PoolView) -> ByClaim<'_> {
+    let mut by_claim = ByClaim::with_capacity(view.addresses.len());
     for seen in &view.addresses {
         by_claim.entry(seen.address.claim()).or_default().push(&seen.address);
     }
     by_claim
 }
 
+fn of<'a, 'b>(by_claim: &'b ByClaim<'a>, claim: ClaimName<'a>) -> &'b [&'a Address] {
+    by_claim.get(&claim).map(Vec::as_slice).unwrap_or_default()
+}
+
 /// The space of the pool with all that is in use.
 pub fn space(view: &PoolView, pool: &IPPool) -> Space {
+    space_with(view, pool, view.addresses.iter().filter_map(|seen| seen.address.ip()))
+}
+
+/// The space of the pool where claims have these addresses.
+pub fn space_with(view: &PoolView, pool: &IPPool, held: impl Iterator<Item = IpAddr>) -> Space {
     let mut space = Space::new(&pool.spec, view.seed);
     for ip in view.neighbours.iter().filter_map(Address::ip) {
         space.hold(ip, Holder::Neighbour);
     }
-    for seen in &view.addresses {
-        if let Some(ip) = seen.address.ip() {
-            space.hold(ip, Holder::Claim(seen.address.claim()));
-        }
+    for ip in held {
+        space.hold(ip, Holder::Claim);
     }
     space
 }
 
-/// Serves claims in order of age; answers how many get none because the pool is exhausted.
-fn serve(view: &PoolView, pool: &IPPool, chains: &mut Vec<Chain>) -> usize {
-    let by_claim = addresses_by_claim(view);
+/// Whether the claim at this place is to be served or told why not.
+fn is_served(view: &PoolView, at: usize) -> bool {
+    !view.claims[at].claim.is_deleting() && view.claims[at].hold_off.is_none()
+}
+
+/// Serves claims in order of age; answers how many get none because the pool is exhausted. What is beyond this round
+/// is left to the next.
+fn serve<'a>(view: &'a PoolView, pool: &IPPool, by_claim: &ByClaim<'a>, chains: &mut Vec<Chain>) -> usize {
     let mut space = space(view, pool);
-    let mut exhausted = 0;
-    for ClaimSeen { claim, hold_off } in &view.claims {
-        if claim.is_deleting() || hold_off.is_some() {
-            continue;
+    let (mut exhausted, mut waiting) = (0, Vec::new());
+    for at in (0..view.claims.len()).filter(|at| is_served(view, *at)) {
+        let claim = &view.claims[at].claim;
+        let addresses = of(by_claim, claim.name());
+        match has(claim, addresses) {
+            Some(kept) => chains.extend(keep(view, pool, &space, at, kept).or_else(|| spare(claim, at, addresses))),
+            None => waiting.push(at),
         }
-        let id = claim.id();
-        let existing = by_claim.get(&id).and_then(|addresses| addresses.iter().find(|a| a.ip().is_some()));
-        if let Some((address, ip)) = existing.and_then(|address| Some((address, address.ip()?))) {
-            let writes: Vec<Write> = claim.hold().into_iter().chain(claim.grant(address.name(), view.now)).collect();
-            if !writes.is_empty() {
-                chains.push(Chain { claim: id, deed: Deed::Grant(ip), writes });
-            }
-            continue;
+    }
+    // Those who lost their address object come first: theirs must not go to another.
+    waiting.sort_by_key(|at| view.claims[*at].claim.told().is_none());
+    for at in waiting {
+        if chains.len() > round(view) {
+            break;
         }
-        match choose(pool, claim, &mut space) {
-            Ok(chosen) => {
-                let object = address_name(&pool.spec.name_prefix, chosen.ip);
-                let create = claim.make_address(pool, &chosen);
-                let grant = claim.grant(&object, view.now);
-                let writes = claim.hold().into_iter().chain([create]).chain(grant).collect();
-                chains.push(Chain { claim: id, deed: Deed::Grant(chosen.ip), writes });
-            }
+        match choose(pool, &view.claims[at].claim, &mut space) {
+            Ok(chosen) => chains.push(give(view, pool, at, &chosen)),
             Err(refusal) => {
                 exhausted += usize::from(refusal == Refusal::Exhausted);
-                refuse(claim, refusal, view, chains);
+                chains.extend(refuse(view, at, refusal));
             }
         }
     }
     exhausted
 }
 
+/// The address that a claim has: the one it was told, if there are several.
+fn has<'a>(claim: &Claim, addresses: &[&'a Address]) -> Option<(&'a Address, IpAddr)> {
+    let told = claim.told();
+    let named = addresses.iter().find(|address| told == Some(address.name()) && address.ip().is_some());
+    let address = *named.or_else(|| addresses.iter().find(|address| address.ip().is_some()))?;
+    Some((address, address.ip()?))
+}
+
+/// What is left to do for a claim with an address; mostly nothing.
+fn keep(view: &PoolView, pool: &IPPool, space: &Space, at: usize, (address, ip): (&Address, IpAddr)) -> Option<Chain> {
+    let claim = &view.claims[at].claim;
+    let mut writes: Vec<Write> = claim.hold().into_iter().collect();
+    if address.is_leaving() && !owners::deleting(&pool.metadata) {
+        // Somebody deleted an address that is in use: it is made anew, and the claim keeps it.
+        if let Some(chosen) = space.given(ip) {
+            writes.extend(address.end());
+            writes.push(claim.make_address(pool, &chosen));
+        }
+    } else {
+        writes.extend(address.adopt(claim, pool));
+    }
+    writes.extend(claim.grant(address.name(), view.now));
+    let chain = || Chain { claim: claim.id(), at: Some(at), deed: Deed::Grant(ip), writes: writes.clone() };
+    (!writes.is_empty()).then(chain)
+}
+
+/// Ends what a claim has beside the address that it was told: two managers served it at once, and the second could not
+/// tell. What it was told is proved to be the latest first.
+fn spare(claim: &Claim, at: usize, addresses: &[&Address]) -> Option<Chain> {
+    let told = claim.told()?;
+    let spare = |address: &&&Address| address.is_ours() && address.name() != told;
+    let spare: Vec<&Address> = addresses.iter().filter(spare).copied().collect();
+    if spare.is_empty() || !addresses.iter().any(|address| address.name() == told) {
+        return None;
+    }
+    let writes = std::iter::once(claim.confirm()).chain(spare.iter().flat_map(|address| address.end())).collect();
+    Some(Chain { claim: claim.id(), at: Some(at), deed: released(&spare), writes })
+}
+
+/// An address for a claim that has none.
+fn give(view: &PoolView, pool: &IPPool, at: usize, chosen: &Chosen) -> Chain {
+    let claim = &view.claims[at].claim;
+    let object = address_name(&pool.spec.name_prefix, chosen.ip);
+    let create = claim.make_address(pool, chosen);
+    let writes = claim.hold().into_iter().chain([create]).chain(claim.grant(&object, view.now)).collect();
+    Chain { claim: claim.id(), at: Some(at), deed: Deed::Grant(chosen.ip), writes }
+}
+
 fn choose(pool: &IPPool, claim: &Claim, space: &mut Space) -> Result<Chosen, Refusal> {
     if owners::deleting(&pool.metadata) {
         return Err(Refusal::PoolDeleting);
     }
-    let id = claim.id();
     // A claim that lost its address object (deleted by hand) gets the same address again.
-    let before = || {
-        let text = pool.status.as_ref()?.allocations.get(&id.name)?;
-        interval::parse(text).ok()
-    };
-    let before = if claim.was_served() { before() } else { None };
-    let chosen = space.choose(&id, claim.requested(), before)?;
-    let limit = if chosen.ip.is_ipv4() { 32 } else { 128 };
-    if id.flavor == Flavor::Capi && !(0..=i64::from(limit)).contains(&chosen.network.prefix) {
-        return Err(Refusal::BadPrefix(limit));
-    }
-    Ok(chosen)
+    space.choose(&claim.id(), claim.requested(), claim.before(pool))
 }
 
-fn refuse(claim: &Claim, refusal: Refusal, view: &PoolView, chains: &mut Vec<Chain>) {
-    if let Some(write) = claim.refuse(&refusal, view.now) {
-        chains.push(Chain { claim: claim.id(), deed: Deed::Refuse(refusal), writes: vec![write] });
-    }
+fn refuse(view: &PoolView, at: usize, refusal: Refusal) -> Option<Chain> {
+    let claim = &view.claims[at].claim;
+    let write = claim.refuse(&refusal, view.now)?;
+    Some(Chain { claim: claim.id(), at: Some(at), deed: Deed::Refuse(refusal), writes: vec![write] })
 }
 
 fn next(view: &PoolView, deleting: bool, exhausted: usize) -> Next {

@@ -28,6 +28,7 @@ pub struct Families {
     total: Gauges,
     used: Gauges,
     free: Gauges,
+    exhausted: Family<PoolLabels, Gauge>,
     waiting: Family<PoolLabels, Gauge>,
     refused: Counter,
     latency: Histogram,
@@ -40,6 +41,7 @@ impl Families {
             total: Gauges::default(),
             used: Gauges::default(),
             free: Gauges::default(),
+            exhausted: Family::default(),
             waiting: Family::default(),
             refused: Counter::default(),
             latency: Histogram::new(exponential_buckets(0.01, 2.0, 16)),
@@ -49,6 +51,8 @@ impl Families {
             registry.register("metal3_ipam_pool_addresses", "Addresses of a pool", f.total.clone());
             registry.register("metal3_ipam_pool_addresses_used", "Addresses that claims have", f.used.clone());
             registry.register("metal3_ipam_pool_addresses_free", "Addresses left for any claim", f.free.clone());
+            let help = "Whether a pool has no address left for any claim";
+            registry.register("metal3_ipam_pool_exhausted", help, f.exhausted.clone());
             registry.register("metal3_ipam_pool_claims_unserved", "Claims without an address", f.waiting.clone());
             registry.register("metal3_ipam_refusals", "Claims told why they get no address", f.refused.clone());
             let help = "Time from a claim's creation to its address";
@@ -63,6 +67,7 @@ impl Families {
         self.total.get_or_create(&labels).set(usage.total as f64);
         self.used.get_or_create(&labels).set(usage.used as f64);
         self.free.get_or_create(&labels).set(usage.free as f64);
+        self.exhausted.get_or_create(&labels).set(i64::from(usage.free == 0));
         self.waiting.get_or_create(&labels).set(unserved as i64);
     }
 
@@ -72,6 +77,7 @@ impl Families {
         self.total.remove(&labels);
         self.used.remove(&labels);
         self.free.remove(&labels);
+        self.exhausted.remove(&labels);
         self.waiting.remove(&labels);
     }
 

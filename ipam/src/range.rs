@@ -17,12 +17,12 @@ impl Taken {
 
     /// Takes a number; answers whether it was free.
     pub fn insert(&mut self, number: u128) -> bool {
-        if self.contains(number) {
-            return false;
-        }
-        let before = number.checked_sub(1).and_then(|n| self.run_of(n));
+        let first = match self.runs.range(..=number).next_back() {
+            Some((_, last)) if *last >= number => return false,
+            Some((first, last)) if last + 1 == number => *first,
+            Some(_) | None => number,
+        };
         let after = number.checked_add(1).and_then(|n| self.runs.remove(&n));
-        let first = before.map_or(number, |(first, _)| first);
         self.runs.insert(first, after.unwrap_or(number));
         true
     }
@@ -54,6 +54,16 @@ impl Taken {
     pub fn next_free(&self, start: u128, first: u128, last: u128) -> Option<u128> {
         let around = || start.checked_sub(1).filter(|end| *end >= first).and_then(|end| self.first_free(first, end));
         self.first_free(start, last).or_else(around)
+    }
+
+    /// How many numbers between two, both included, are taken; all of them count one less than they are.
+    pub fn count(&self, from: u128, to: u128) -> u128 {
+        let begin = self.run_of(from).map_or(from, |(first, _)| first);
+        let runs = self.runs.range(begin..=to);
+        runs.fold(0, |sum: u128, (first, last)| {
+            let part = last.min(&to) - first.max(&from);
+            sum.saturating_add(part).saturating_add(1)
+        })
     }
 
     fn run_of(&self, number: u128) -> Option<(u128, u128)> {

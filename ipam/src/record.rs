@@ -1,9 +1,10 @@
 //! What the outcome of a round means for the pool's status, for events and for the next look.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::Duration;
 
-use api::ipam::{IPPool, IPPoolStatus};
+use api::ipam::{Counts, IPPool, IPPoolStatus, RangeCounts, interval};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kit::conditions::{self, Condition};
@@ -12,10 +13,10 @@ use kit::key::Target;
 use kit::owners;
 use kit::pass::{Class, Done, Fault, Next, Note, Plan, Record, Why, Write};
 
-use crate::decide::{Chain, Deed, Round, paused, space};
-use crate::kinds::{ClaimId, Flavor};
-use crate::space::{Holder, Usage};
-use crate::view::PoolView;
+use crate::decide::{Chain, Deed, Round, paused, space_with};
+use crate::kinds::ClaimName;
+use crate::space::{Space, Usage};
+use crate::view::{ClusterSeen, PoolView};
 
 /// The pool's status is written at most this often while claims stream in; it is a copy of what the address objects
 /// say, so nothing depends on it.
@@ -84,35 +85,31 @@ impl<'a> Outcome<'a> {
 
     /// An event for each claim that was told why it gets no address.
     fn notes(&self, view: &PoolView) -> Vec<Note> {
-        let refused = self.done().filter_map(|chain| match &chain.deed {
-            Deed::Refuse(refusal) => Some((&chain.claim, refusal)),
+        let note = |chain: &Chain| match &chain.deed {
+            Deed::Refuse(refusal) => {
+                let target = view.claims.get(chain.at?)?.claim.target();
+                Some(Note::warning(target, "AllocationFailed", refusal.to_string()))
+            }
             Deed::Grant(_) | Deed::Release(_) => None,
-        });
-        let note = |(id, refusal): (&ClaimId, &crate::space::Refusal)| {
-            let seen = view.claims.iter().find(|seen| seen.claim.id() == *id)?;
-            Some(Note::warning(seen.claim.target(), "AllocationFailed", refusal.to_string()))
         };
-        refused.filter_map(note).collect()
+        self.done().filter_map(note).collect()
     }
 }
 
 fn status_after(view: &PoolView, pool: &IPPool, outcome: &Outcome<'_>) -> IPPool {
-    let mut allocations: BTreeMap<ClaimId, String> = BTreeMap::new();
-    for seen in &view.addresses {
-        if let Some(ip) = seen.address.ip() {
-            allocations.insert(seen.address.claim(), ip.to_string());
-        }
-    }
-    let mut space = space(view, pool);
+    let addresses = view.addresses.iter().filter_map(|seen| Some((seen.address.claim(), seen.address.ip()?)));
+    let mut allocations: BTreeSet<(ClaimName<'_>, IpAddr)> = addresses.collect();
     let mut released = false;
     for chain in outcome.done() {
+        let claim = (chain.claim.flavor, chain.claim.name.as_str());
         match &chain.deed {
             Deed::Grant(ip) => {
-                allocations.insert(chain.claim.clone(), ip.to_string());
-                space.hold(*ip, Holder::Claim(chain.claim.clone()));
+                allocations.insert((claim, *ip));
             }
-            Deed::Release(_) => {
-                allocations.remove(&chain.claim);
+            Deed::Release(ips) => {
+                for ip in ips {
+                    allocations.remove(&(claim, *ip));
+                }
                 released = true;
             }
             Deed::Refuse(_) => {}
@@ -120,34 +117,57 @@ fn status_after(view: &PoolView, pool: &IPPool, outcome: &Outcome<'_>) -> IPPool
     }
     let mut after = pool.clone();
     let status = after.status.get_or_insert_default();
-    let indexes = by_name(allocations);
+    let indexes = by_name(&allocations);
     if status.allocations != indexes || released {
         status.allocations = indexes;
         status.last_updated = Some(Time(view.now));
     } else if status.last_updated.is_none() {
         status.last_updated.clone_from(&pool.metadata.creation_timestamp);
     }
-    let ready = ready(pool, space.usage());
-    conditions::set(&mut status.conditions, &ready, pool.metadata.generation, view.now);
+    let space = space_with(view, pool, allocations.iter().map(|(_, ip)| *ip));
+    let usage = space.usage();
+    status.ip_addresses = Some(Counts { total: shown(usage.total), used: shown(usage.used), free: shown(usage.free) });
+    status.ranges = ranges(&space);
+    conditions::set(&mut status.conditions, &ready(view, pool, usage), pool.metadata.generation, view.now);
     after
 }
 
-/// The map on the wire knows only names; of two claims of one name the IPClaim is shown.
-fn by_name(allocations: BTreeMap<ClaimId, String>) -> BTreeMap<String, String> {
-    let mut names = BTreeMap::new();
-    for (id, ip) in allocations {
-        match id.flavor {
-            Flavor::Metal3 => names.insert(id.name, ip),
-            Flavor::Capi => Some(names.entry(id.name).or_insert(ip).clone()),
+/// Kubernetes has no larger integers.
+fn shown(number: u128) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn ranges(space: &Space) -> Vec<RangeCounts> {
+    let counts = |(interval, usage): (Option<interval::Interval>, Usage)| {
+        let text = |number: fn(&interval::Interval) -> u128| {
+            interval.as_ref().map(|i| interval::address(i.family, number(i)).to_string())
         };
+        let [total, used, free] = [usage.total, usage.used, usage.free].map(shown);
+        RangeCounts { first: text(|i| i.first), last: text(|i| i.last), total, used, free }
+    };
+    space.usage_by_range().into_iter().map(counts).collect()
+}
+
+/// The map on the wire knows only names of claims. Every address in use must be in it, because the webhook reads there
+/// which ones an edit would strand: what has no name of its own is under its address. IPClaims come first.
+fn by_name(allocations: &BTreeSet<(ClaimName<'_>, IpAddr)>) -> BTreeMap<String, String> {
+    let mut names: BTreeMap<String, String> = BTreeMap::new();
+    for ((_, claim), ip) in allocations {
+        let ip = ip.to_string();
+        let taken = claim.is_empty() || names.contains_key(*claim);
+        let name = if taken { format!("ipaddress/{ip}") } else { (*claim).to_owned() };
+        names.insert(name, ip);
     }
     names
 }
 
-fn ready(pool: &IPPool, usage: Usage) -> Condition {
+fn ready(view: &PoolView, pool: &IPPool, usage: Usage) -> Condition {
     let numbers = format!("{} of {} addresses are in use, {} are free", usage.used, usage.total, usage.free);
     if owners::deleting(&pool.metadata) {
         return Condition::no("Ready", "Deleting", format!("{numbers}; the pool ends with the last claim"));
+    }
+    if let ClusterSeen::Missing(name) = &view.cluster {
+        return Condition::no("Ready", "ClusterNotFound", format!("waiting for Cluster {name}; {numbers}"));
     }
     if usage.free == 0 {
         return Condition::no("Ready", "Exhausted", format!("{numbers}; add a range, or delete claims"));
@@ -191,7 +211,7 @@ fn turned(before: &IPPool, after: &IPPool) -> Option<Note> {
 pub fn failures(view: &PoolView, round: &Round, faults: &[Option<Fault>]) -> Vec<Vec<Write>> {
     let refused = round.chains.iter().zip(faults).filter_map(|(chain, fault)| {
         let fault = fault.as_ref().filter(|fault| matches!(fault.class, Class::Bug | Class::User))?;
-        let seen = view.claims.iter().find(|seen| seen.claim.id() == chain.claim)?;
+        let seen = view.claims.get(chain.at?)?;
         matches!(chain.deed, Deed::Grant(_)).then(|| seen.claim.fail(&fault.message, view.now))?
     });
     refused.map(|write| vec![write]).collect()

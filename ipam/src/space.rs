@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use api::ipam::interval::{self, Family, Interval, address, number};
 use api::ipam::{AllocationStrategy, IPPoolSpec};
 
-use crate::kinds::ClaimId;
+use crate::kinds::{ClaimId, Flavor};
 use crate::range::Taken;
 
 /// What a claim is told about the network of its address.
@@ -24,7 +25,7 @@ pub struct Network {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Holder {
     /// A claim has it.
-    Claim(ClaimId),
+    Claim,
     /// It is pre-allocated to claims of this name.
     Reserved(String),
     /// A pool with the same name prefix gave it out: its object has the name that ours would have.
@@ -39,7 +40,7 @@ pub struct Chosen {
     /// The address.
     pub ip: IpAddr,
     /// Its network.
-    pub network: Network,
+    pub network: Arc<Network>,
 }
 
 /// Why a claim gets no address now. The texts of the older cases are those that users know from the Go manager.
@@ -80,13 +81,13 @@ pub enum Refusal {
 #[derive(Debug, Clone)]
 struct Slot {
     interval: Interval,
-    network: Network,
+    network: Arc<Network>,
 }
 
-/// How many addresses a pool has, and how many of them are in use.
+/// How many addresses there are, and how many of them are in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
-    /// All addresses of all ranges; overlapping ranges are counted as written.
+    /// All addresses; an address in several ranges counts once.
     pub total: u128,
     /// Addresses that claims have.
     pub used: u128,
@@ -97,10 +98,19 @@ pub struct Usage {
 /// The addresses of a pool.
 #[derive(Debug, Clone, Default)]
 pub struct Space {
+    /// The ranges that have addresses, in their order.
     slots: Vec<Slot>,
+    /// All ranges as written.
+    ranges: Vec<Option<Interval>>,
+    /// What the ranges cover together, in pieces that do not overlap.
+    covered: Vec<Interval>,
+    /// All that are held.
     taken: BTreeMap<Family, Taken>,
-    holders: BTreeMap<IpAddr, Holder>,
+    /// Those among them that no claim has. Claims are not listed: there may be a million.
+    kept: BTreeMap<IpAddr, Holder>,
     reserved: BTreeMap<String, IpAddr>,
+    /// Slots before this one are full: nothing is ever given back to a space.
+    full: usize,
     random: bool,
     seed: u64,
 }
@@ -113,16 +123,19 @@ impl Space {
         let mut space = Self { random, seed, ..Self::default() };
         for range in &spec.pools {
             // A range that makes no sense is refused by the webhook; here it has no addresses.
-            if let Ok(Some(interval)) = range.interval() {
+            let interval = range.interval().ok().flatten();
+            space.ranges.push(interval);
+            if let Some(interval) = interval {
                 let network = Network {
                     prefix: if range.prefix == 0 { spec.prefix } else { range.prefix },
                     gateway: range.gateway.clone().or_else(|| spec.gateway.clone()),
                     dns_servers: if range.dns_servers.is_empty() { &spec.dns_servers } else { &range.dns_servers }
                         .clone(),
                 };
-                space.slots.push(Slot { interval, network });
+                space.slots.push(Slot { interval, network: Arc::new(network) });
             }
         }
+        space.covered = union(space.slots.iter().map(|slot| slot.interval).collect());
         for (claim, text) in &spec.pre_allocations {
             if let Ok(ip) = interval::parse(text) {
                 space.reserved.insert(claim.clone(), ip);
@@ -131,7 +144,7 @@ impl Space {
         }
         let servers: Vec<IpAddr> = space.slots.iter().flat_map(|slot| slot.network.servers()).collect();
         for ip in servers {
-            if !space.holders.contains_key(&ip) {
+            if !space.is_taken(ip) {
                 space.hold(ip, Holder::Network);
             }
         }
@@ -142,12 +155,15 @@ impl Space {
     pub fn hold(&mut self, ip: IpAddr, holder: Holder) {
         let (family, number) = number(ip);
         self.taken.entry(family).or_default().insert(number);
-        self.holders.insert(ip, holder);
+        match holder {
+            Holder::Claim => self.kept.remove(&ip),
+            Holder::Reserved(_) | Holder::Neighbour | Holder::Network => self.kept.insert(ip, holder),
+        };
     }
 
-    /// Who holds an address.
-    pub fn holder(&self, ip: IpAddr) -> Option<&Holder> {
-        self.holders.get(&ip)
+    fn is_taken(&self, ip: IpAddr) -> bool {
+        let (family, number) = number(ip);
+        self.taken.get(&family).is_some_and(|taken| taken.contains(number))
     }
 
     /// Chooses and holds an address for a claim. `requested` is the text of its annotation, `before` the address
@@ -175,20 +191,42 @@ impl Space {
             (None, None) => self.again(before).or_else(|| self.first()).ok_or(Refusal::Exhausted)?,
         };
         let network = self.slots[slot].network.clone();
-        self.hold(ip, Holder::Claim(claim.clone()));
+        let bits = number(ip).0.bits();
+        // Cluster API's own webhook refuses such an address; the published IPAddress takes any prefix.
+        if claim.flavor == Flavor::Capi && !(0..=i64::from(bits)).contains(&network.prefix) {
+            return Err(Refusal::BadPrefix(bits));
+        }
+        self.hold(ip, Holder::Claim);
         Ok(Chosen { ip, network })
+    }
+
+    /// An address that is given out already, as a claim that gets it now would be told; `None` outside the ranges.
+    pub fn given(&self, ip: IpAddr) -> Option<Chosen> {
+        Some(Chosen { ip, network: self.slots[self.slot_of(ip)?].network.clone() })
     }
 
     /// How full the pool is.
     pub fn usage(&self) -> Usage {
-        let total = self.slots.iter().fold(0_u128, |sum, slot| sum.saturating_add(slot.interval.size()));
-        let mut usage = Usage { total, used: 0, free: total };
-        for (ip, holder) in self.holders.iter().filter(|(ip, _)| self.slot_of(**ip).is_some()) {
-            let covering = self.slots.iter().filter(|slot| slot.interval.contains(*ip)).count();
-            usage.free = usage.free.saturating_sub(covering as u128);
-            usage.used += u128::from(matches!(holder, Holder::Claim(_)));
-        }
-        usage
+        let parts = self.covered.iter().map(|interval| self.usage_of(interval));
+        parts.fold(Usage::default(), |sum, part| Usage {
+            total: sum.total.saturating_add(part.total),
+            used: sum.used + part.used,
+            free: sum.free.saturating_add(part.free),
+        })
+    }
+
+    /// How full each range is, in the order of the pool; ranges that overlap count the same address each.
+    pub fn usage_by_range(&self) -> Vec<(Option<Interval>, Usage)> {
+        let usage = |interval: &Option<Interval>| interval.as_ref().map(|i| self.usage_of(i)).unwrap_or_default();
+        self.ranges.iter().map(|interval| (*interval, usage(interval))).collect()
+    }
+
+    fn usage_of(&self, interval: &Interval) -> Usage {
+        let [first, last] = [interval.first, interval.last].map(|number| address(interval.family, number));
+        let (total, taken) = (interval.size(), self.taken.get(&interval.family));
+        let held = taken.map_or(0, |taken| taken.count(interval.first, interval.last));
+        let kept = self.kept.range(first..=last).count() as u128;
+        Usage { total, used: held.saturating_sub(kept), free: total.saturating_sub(held) }
     }
 
     fn slot_of(&self, ip: IpAddr) -> Option<usize> {
@@ -197,22 +235,23 @@ impl Space {
 
     /// An address that was named: whether this claim may have it.
     fn available(&self, claim: &ClaimId, ip: IpAddr) -> Option<IpAddr> {
-        let may = match self.holders.get(&ip) {
-            None | Some(Holder::Network) => true,
+        let may = match self.kept.get(&ip) {
+            None => !self.is_taken(ip),
+            Some(Holder::Network) => true,
             Some(Holder::Reserved(name)) => *name == claim.name,
-            Some(Holder::Claim(_) | Holder::Neighbour) => false,
+            Some(Holder::Claim | Holder::Neighbour) => false,
         };
         may.then_some(ip)
     }
 
     fn again(&self, before: Option<IpAddr>) -> Option<(IpAddr, usize)> {
-        let ip = before.filter(|ip| !self.holders.contains_key(ip))?;
+        let ip = before.filter(|ip| !self.is_taken(*ip))?;
         Some((ip, self.slot_of(ip)?))
     }
 
     /// The next free address: ranges in order; inside a range the first one, or the next behind a random one.
     fn first(&mut self) -> Option<(IpAddr, usize)> {
-        for (index, slot) in self.slots.iter().enumerate() {
+        for (index, slot) in self.slots.iter().enumerate().skip(self.full) {
             let Interval { family, first, last } = slot.interval;
             let start = if self.random { first + below(&mut self.seed, slot.interval.size()) } else { first };
             let free = match self.taken.get(&family) {
@@ -222,9 +261,23 @@ impl Space {
             if let Some(free) = free {
                 return Some((address(family, free), index));
             }
+            self.full = index + 1;
         }
         None
     }
+}
+
+/// The same numbers in pieces that do not overlap.
+fn union(mut intervals: Vec<Interval>) -> Vec<Interval> {
+    intervals.sort_by_key(|interval| (interval.family, interval.first));
+    let mut pieces: Vec<Interval> = Vec::new();
+    for next in intervals {
+        match pieces.last_mut() {
+            Some(last) if last.family == next.family && next.first <= last.last => last.last = last.last.max(next.last),
+            Some(_) | None => pieces.push(next),
+        }
+    }
+    pieces
 }
 
 impl Network {

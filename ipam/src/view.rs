@@ -1,6 +1,6 @@
 //! [`PoolView`]: everything one decision about a pool may know, and how it is gathered.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use api::capi::Cluster;
@@ -220,7 +220,8 @@ impl Stores {
         let metal3 = self.claims.by(POOL, &value).into_iter().map(Claim::Metal3);
         let capi = self.capi_claims.by(POOL, &value).into_iter().map(Claim::Capi);
         let mut claims: Vec<Claim> = metal3.chain(capi).filter(|claim| owners::watched(claim.meta(), filter)).collect();
-        claims.sort_by_cached_key(|claim| (claim.meta().creation_timestamp.as_ref().map(|time| time.0), claim.id()));
+        let age = |claim: &Claim| claim.meta().creation_timestamp.as_ref().map(|time| time.0);
+        claims.sort_by(|a, b| age(a).cmp(&age(b)).then_with(|| a.name().cmp(&b.name())));
         claims.into_iter().map(|claim| ClaimSeen { hold_off: self.hold_off(&claim), claim }).collect()
     }
 
@@ -231,10 +232,8 @@ impl Stores {
         let cluster = self.clusters.get(&cluster_of_claim(claim)?);
         match (cluster, claim) {
             (Some(cluster), _) => is_paused(&cluster).then_some(HoldOff::Paused),
-            // Cluster API's contract: a claim of a Cluster waits for it. A label alone is no such promise.
-            (None, Claim::Capi(object)) if object.spec.cluster_name.is_some() && !claim.is_deleting() => {
-                Some(HoldOff::ClusterMissing)
-            }
+            // Cluster API's contract: a claim of a Cluster waits for it. The older kind has no such contract.
+            (None, Claim::Capi(_)) if !claim.is_deleting() => Some(HoldOff::ClusterMissing),
             (None, _) => None,
         }
     }
@@ -261,12 +260,12 @@ pub fn is_paused(cluster: &Cluster) -> bool {
 /// Marks our addresses without a claim. The cache may not have seen a new claim yet, and ending an address cannot be
 /// taken back, so the API server itself is asked.
 async fn confirm_missing(context: &Context, claims: &[ClaimSeen], addresses: &mut [AddressSeen]) -> Result<(), Fault> {
-    let known: BTreeSet<_> = claims.iter().map(|seen| seen.claim.id()).collect();
+    let known: HashSet<_> = claims.iter().map(|seen| seen.claim.name()).collect();
     let lost = addresses.iter_mut().filter(|seen| seen.address.is_ours() && !known.contains(&seen.address.claim()));
     for seen in lost.take(LIVE_READS) {
-        let id = seen.address.claim();
-        let key = Key::new(seen.address.meta().namespace.clone().unwrap_or_default(), id.name);
-        let exists = match id.flavor {
+        let (flavor, name) = seen.address.claim();
+        let key = Key::new(seen.address.meta().namespace.clone().unwrap_or_default(), name);
+        let exists = match flavor {
             Flavor::Metal3 => context.io.get::<IPClaim>(&key).await?.is_some(),
             Flavor::Capi => context.io.get::<IPAddressClaim>(&key).await?.is_some(),
         };

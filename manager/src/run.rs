@@ -83,9 +83,10 @@ fn listen(tasks: &mut JoinSet<Result<&'static str>>, context: &Context, common: 
             self_signed: names.map(ToOwned::to_owned).collect(),
         };
         let hooks = families.iter().fold(Hooks::new(), |all, family| all.merge(family.hooks()));
+        let opening = context.health.waiting("the webhook server and its certificate".to_owned());
         let stop = stop.clone();
         tasks.spawn(async move {
-            server::serve(options, hooks, stop).await?;
+            server::serve(options, hooks, opening, stop).await?;
             Ok("the webhook server")
         });
     }

@@ -29,6 +29,10 @@ pub struct Options {
     pub args: Vec<String>,
     /// Environment, e.g. where Ironic is.
     pub env: Vec<(String, String)>,
+    /// With the rights of this kubeconfig; the administrator's when absent.
+    pub kubeconfig: Option<PathBuf>,
+    /// Whether the diagnostics ask who reads them, as shipped. Then they are served over HTTPS.
+    pub guarded: bool,
 }
 
 /// Our manager, running.
@@ -90,12 +94,12 @@ pub async fn start(plane: &ControlPlane, components: Vec<Value>, options: Option
     let name = if options.name.is_empty() { "metal3" } else { &options.name };
     let args = if options.args.is_empty() { vec!["all".to_owned()] } else { options.args };
     let mut spec = Spec::new(plane.process(name), binary()?).netns(plane.netns()).args(args).args([
-        format!("--kubeconfig={}", plane.kubeconfig().display()),
+        format!("--kubeconfig={}", options.kubeconfig.unwrap_or_else(|| plane.kubeconfig()).display()),
         format!("--webhook-port={}", webhooks.port()),
         format!("--webhook-cert-dir={}", plane.webhook_certificates()?.display()),
         format!("--health-addr={health}"),
         format!("--diagnostics-address={diagnostics}"),
-        "--insecure-diagnostics".to_owned(),
+        format!("--insecure-diagnostics={}", !options.guarded),
     ]);
     spec = spec.env("POD_NAMESPACE", "default");
     for (name, value) in options.env {

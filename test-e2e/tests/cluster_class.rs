@@ -36,7 +36,7 @@ async fn a_cluster_of_the_class_comes_up_changes_its_image_and_goes() {
         definitions.into_iter().filter(|object| object["kind"] == "CustomResourceDefinition").collect();
     manifests::apply(&client, "default", &definitions).await.unwrap();
     for (subcommand, folder) in [("ipam", "ipam-metal3"), ("capi-provider", "infrastructure-metal3")] {
-        let options = manager::Options { name: subcommand.into(), args: vec![subcommand.into()], env: vec![] };
+        let options = manager::Options { name: subcommand.into(), args: vec![subcommand.into()], ..Default::default() };
         manager::start(&plane, manager::component(folder).unwrap(), options).await.unwrap();
     }
     let namespace = plane.namespace("class").await.unwrap();

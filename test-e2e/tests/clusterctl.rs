@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use test_e2e::Bench;
 use test_e2e::bench::source_tree;
-use test_e2e::clusterctl::{Clusterctl, Request};
+use test_e2e::clusterctl::{Clusterctl, Request, VERSION};
 use test_e2e::manifests;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,4 +58,61 @@ fn variables() -> BTreeMap<String, String> {
         ("IMAGE_CHECKSUM", "http://172.22.0.1/images/node.qcow2.sha256"),
     ];
     values.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// What an installation of the Go manager has, ours has under the same names: a Deployment's selector cannot change.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_address_manager_is_installed_under_the_published_names_labels_and_variables() {
+    let bench = Bench::fresh("test-clusterctl-ipam").await.unwrap();
+    let clusterctl = Clusterctl::create(&bench).await.unwrap();
+    let generate = || clusterctl.command().args(["generate", "provider", "--ipam", "metal3"]);
+    let objects = manifests::parse(&generate().output().await.unwrap()).unwrap();
+    let find = |kind: &str| objects.iter().find(|object| object["kind"] == kind).unwrap();
+    for object in &objects {
+        let label = &object["metadata"]["labels"]["cluster.x-k8s.io/provider"];
+        assert_eq!(label, "ipam-metal3", "{} {}", object["kind"], object["metadata"]["name"]);
+    }
+    let namespaces = objects.iter().filter(|object| object["kind"] == "Namespace").count();
+    assert_eq!((namespaces, &find("Namespace")["metadata"]["name"]), (1, &"metal3-ipam-system".into()));
+    let deployment = find("Deployment");
+    assert_eq!(deployment["metadata"]["name"], "ipam-controller-manager");
+    let selector = serde_json::json!({ "matchLabels": {
+        "control-plane": "controller-manager", "controller-tools.k8s.io": "1.0",
+        "cluster.x-k8s.io/provider": "ipam-metal3",
+    } });
+    assert_eq!(deployment["spec"]["selector"], selector);
+    let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(container["name"], "manager");
+    let args = |objects: &[serde_json::Value]| {
+        let deployment = objects.iter().find(|object| object["kind"] == "Deployment").unwrap();
+        deployment["spec"]["template"]["spec"]["containers"][0]["args"].to_string()
+    };
+    assert!(args(&objects).contains("--diagnostics-address=:8443\",\"--insecure-diagnostics=false"));
+    let set = generate().env("IPAM_DIAGNOSTICS_ADDRESS", "127.0.0.1:1").env("IPAM_INSECURE_DIAGNOSTICS", "true");
+    let set = manifests::parse(&set.output().await.unwrap()).unwrap();
+    assert!(args(&set).contains("--diagnostics-address=127.0.0.1:1\",\"--insecure-diagnostics=true"));
+    for crd in objects.iter().filter(|object| object["kind"] == "CustomResourceDefinition") {
+        for contract in ["v1beta1", "v1beta2"] {
+            let served = crd["metadata"]["labels"][format!("cluster.x-k8s.io/{contract}")].as_str().unwrap();
+            let versions = crd["spec"]["versions"].as_array().unwrap();
+            assert!(versions.iter().any(|version| version["name"] == served), "{contract} names {served}");
+        }
+        assert!(!crd["metadata"]["labels"]["clusterctl.cluster.x-k8s.io"].is_null(), "seen by move");
+    }
+    let webhooks = |kind: &str| -> Vec<String> {
+        let list = find(kind)["webhooks"].as_array().unwrap();
+        list.iter().map(|webhook| webhook["clientConfig"]["service"]["path"].as_str().unwrap().to_owned()).collect()
+    };
+    let path = |action: &str, kind: &str| format!("/{action}-ipam-metal3-io-v1alpha1-{kind}");
+    assert_eq!(webhooks("MutatingWebhookConfiguration"), [path("mutate", "ippool")]);
+    let kinds = ["ippool", "ipclaim", "ipaddress"];
+    assert_eq!(webhooks("ValidatingWebhookConfiguration"), kinds.map(|kind| path("validate", kind)));
+
+    let metadata = source_tree().unwrap().join("clusterctl/ipam-metal3/metadata.yaml");
+    let metadata = manifests::parse(&std::fs::read_to_string(metadata).unwrap()).unwrap();
+    let [major, minor] =
+        [0, 1].map(|n| VERSION.trim_start_matches('v').split('.').nth(n).unwrap().parse::<u64>().unwrap());
+    let series = metadata[0]["releaseSeries"].as_array().unwrap();
+    let own = series.iter().find(|series| series["major"] == major && series["minor"] == minor).unwrap();
+    assert_eq!(own["contract"], "v1beta2");
 }

@@ -52,7 +52,7 @@ async fn start_ours(plane: &ControlPlane) -> Result<()> {
     let hosts: Vec<Value> = manager::component("bmo")?.into_iter().filter(kept).collect();
     manifests::apply(&plane.client().await?, "default", &hosts).await?;
     for (subcommand, folder) in [("ipam", "ipam-metal3"), ("capi-provider", "infrastructure-metal3")] {
-        let options = manager::Options { name: subcommand.into(), args: vec![subcommand.into()], env: vec![] };
+        let options = manager::Options { name: subcommand.into(), args: vec![subcommand.into()], ..Default::default() };
         manager::start(plane, manager::component(folder)?, options).await?;
     }
     Ok(())

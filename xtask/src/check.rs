@@ -4,17 +4,18 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-use crate::generate;
 use crate::run::{cargo, run};
+use crate::{conformance, generate};
 
 /// Raise together with `deny.toml`.
 const CARGO_DENY: &str = "0.18.9";
 
-/// Format, lints, licences and generated files.
+/// Format, lints, licences, generated files, and the names of tests in the conformance tables.
 pub(crate) fn check() -> Result<()> {
     cargo(&["fmt", "--all", "--check"])?;
     cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])?;
     generate::run(&generate::Options { check: true, to: None })?;
+    conformance::check()?;
     let deny = cargo_deny()?;
     run(&deny, &["--log-level", "error", "check", "--hide-inclusion-graph", "licenses", "bans", "sources"])
 }

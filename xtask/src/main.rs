@@ -2,6 +2,7 @@
 
 mod check;
 mod components;
+mod conformance;
 mod generate;
 mod run;
 mod test;

@@ -34,6 +34,16 @@ pub fn address_name(name_prefix: &str, address: IpAddr) -> String {
     format!("{name_prefix}-{text}").trim_end_matches('-').to_owned()
 }
 
+/// The address of an object of this name, if it is a name that [`address_name`] gives.
+pub fn address_of_name(name_prefix: &str, name: &str) -> Option<IpAddr> {
+    let text = name.strip_prefix(name_prefix)?.strip_prefix('-')?;
+    let six = text.replace('-', ":");
+    // Colons at the end are missing in the name.
+    let readings = [text.replace('-', "."), format!("{six}::"), six];
+    let mut addresses = readings.iter().filter_map(|text| text.parse::<IpAddr>().ok());
+    addresses.find(|address| address_name(name_prefix, *address) == name)
+}
+
 /// The CRDs of the group.
 pub fn crds() -> Vec<CustomResourceDefinition> {
     // Contract labels name the API versions that meet a contract; this group has only v1alpha1.

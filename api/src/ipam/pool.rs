@@ -43,6 +43,9 @@ open_enum! {
     derive = "PartialEq",
     derive = "Default",
     printcolumn(name = "Cluster", type_ = "string", json_path = r".metadata.labels.cluster\.x-k8s\.io/cluster-name"),
+    printcolumn(name = "Used", type_ = "integer", json_path = ".status.ipAddresses.used"),
+    printcolumn(name = "Free", type_ = "integer", json_path = ".status.ipAddresses.free"),
+    printcolumn(name = "Total", type_ = "integer", json_path = ".status.ipAddresses.total"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     doc = "Ranges of addresses that claims of the same namespace are served from."
 )]
@@ -120,12 +123,55 @@ pub struct IPPoolStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::schema::time")]
     pub last_updated: Option<Time>,
-    /// Addresses by the name of the claim.
+    /// Addresses by the name of the claim. An address whose claim has no name, or a name that is here already (claims of
+    /// both kinds may share one), is under `ipaddress/` and the address.
     #[serde(rename = "indexes", default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "pattern::address_map_schema")]
     pub allocations: BTreeMap<String, String>,
+    /// How many addresses the pool has; an address in several ranges counts once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip_addresses: Option<Counts>,
+    /// The same by range, in the order of `spec.pools`.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
+    pub ranges: Vec<RangeCounts>,
     /// `Ready`: addresses are left and nothing hinders their allocation.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "crate::schema::conditions")]
     pub conditions: Vec<Condition>,
+}
+
+/// Numbers of addresses. More than 2^63 - 1, as IPv6 subnets have, are shown as 2^63 - 1.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Counts {
+    /// All.
+    #[serde(default)]
+    pub total: i64,
+    /// Those that claims have.
+    #[serde(default)]
+    pub used: i64,
+    /// Those that any claim can still get: neither used nor reserved, nor a gateway or DNS server.
+    #[serde(default)]
+    pub free: i64,
+}
+
+/// One range of a pool, with its numbers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RangeCounts {
+    /// First address that can be given out; absent when there is none.
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub first: Option<String>,
+    /// Last address that can be given out.
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub last: Option<String>,
+    /// All.
+    #[serde(default)]
+    pub total: i64,
+    /// Those that claims have.
+    #[serde(default)]
+    pub used: i64,
+    /// Those that any claim can still get.
+    #[serde(default)]
+    pub free: i64,
 }

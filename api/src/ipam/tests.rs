@@ -52,8 +52,29 @@ fn names_of_addresses_are_those_of_the_go_manager() {
         ("pool1", "192.168.0.13", "pool1-192-168-0-13"),
         ("p", "2001:db8::5", "p-2001-db8--5"),
         ("p", "2001:db8::", "p-2001-db8"),
+        ("p-1", "::", "p-1"),
+        ("p", "::1", "p---1"),
+        ("p", "1:2:3:4:5:6:7:8", "p-1-2-3-4-5-6-7-8"),
     ] {
         assert_eq!(address_name(prefix, parse(ip).unwrap()), name);
+    }
+}
+
+#[test]
+fn the_address_can_be_read_from_the_name_of_its_object() {
+    for (prefix, ip) in [
+        ("pool1", "192.168.0.13"),
+        ("p", "2001:db8::5"),
+        ("p", "2001:db8::"),
+        ("10-0", "10.0.0.1"),
+        ("p", "::1"),
+        ("p", "1:2:3:4:5:6:7:8"),
+    ] {
+        let ip = parse(ip).unwrap();
+        assert_eq!(address_of_name(prefix, &address_name(prefix, ip)), Some(ip));
+    }
+    for name in ["pool1-192-168-0", "other-10-0-0-1", "pool1", "pool1-", "pool1-2001:db8::1", "pool110-0-0-1"] {
+        assert_eq!(address_of_name("pool1", name), None, "{name}");
     }
 }
 
@@ -113,6 +134,11 @@ fn what_of_a_pool_may_not_change() {
     assert_eq!(edit(|s| s.pools[0].end = Some("192.0.2.14".into())), ["spec.pools"]);
     assert_eq!(edit(|s| s.pools[0].end = Some("192.0.2.15".into())), [""; 0]);
 
+    let mut shrunk = old.clone();
+    shrunk.spec.pools[0].end = Some("192.0.2.14".into());
+    let told = validate::pool_update(&old, &shrunk).to_string();
+    assert!(told.contains("is in use but out of bounds of the pools given"), "{told}");
+
     let stray = old.clone().allocated("by-hand", "198.51.100.1");
     let mut new = stray.clone();
     new.spec.gateway = Some("192.0.2.1".into());
@@ -123,6 +149,60 @@ fn what_of_a_pool_may_not_change() {
 fn a_range_without_addresses_is_told() {
     let pool = ip_pool("ns", "p").subnet("192.0.2.7/32").subnet("192.0.2.0/24");
     assert_eq!(validate::pool_warnings(&pool), ["spec.pools[0] has no address that can be given out"]);
+    let mut pool = ip_pool("ns", "p");
+    pool.spec.pools = vec![range("", "192.0.2.20", ""), range("198.51.100.1", "", "192.0.2.0/24")];
+    assert_eq!(fields(&validate::pool(&pool)), [], "accepted, as published");
+    assert_eq!(validate::pool_warnings(&pool).len(), 2, "end alone, and a start outside its subnet");
+}
+
+#[test]
+fn what_can_never_work_is_told() {
+    let warnings = |change: fn(&mut IPPoolSpec)| {
+        let mut pool = ip_pool("ns", "p").range("192.0.2.10", "192.0.2.20");
+        change(&mut pool.spec);
+        assert_eq!(fields(&validate::pool(&pool)), []);
+        validate::pool_warnings(&pool).join("; ")
+    };
+    assert_eq!(warnings(|_| {}), "");
+    assert!(warnings(|s| s.prefix = 64).contains("prefix 64 is not between 0 and 32"));
+    assert!(warnings(|s| s.pools[0].prefix = 33).contains("prefix 33"));
+    assert!(warnings(|s| s.gateway = Some("2001:db8::1".into())).contains("other address family"));
+    assert!(warnings(|s| s.name_prefix = "Pool_1".into()).contains("namePrefix"));
+    assert!(warnings(|s| s.name_prefix = "p".repeat(214)).contains("namePrefix"));
+    assert_eq!(warnings(|s| s.name_prefix = "p".repeat(213)), "");
+    let mut claim = ip_claim("ns", "c", "p");
+    assert_eq!(validate::claim_warnings(&claim).len(), 0);
+    claim.spec.pool.namespace = Some("other".into());
+    assert_eq!(validate::claim_warnings(&claim).len(), 1);
+    claim.spec.pool.namespace = Some("ns".into());
+    assert_eq!(validate::claim_warnings(&claim).len(), 0);
+}
+
+/// The words that users and scripts know from the Go manager.
+#[test]
+fn all_faults_are_told_at_once_in_the_published_words() {
+    let mut pool = ip_pool("ns", "p").random().range("192.0.2.20", "192.0.2.10").pre_allocated("a", "x");
+    pool.spec.gateway = Some("192.0.2".into());
+    pool.spec.pools[0].dns_servers = vec!["9.9.9.9".into(), "dns".into()];
+    pool.spec.pools.push(Range::default());
+    pool.spec.pools.push(range("198.51.100.1", "", ""));
+    pool.spec.pre_allocations.extend([("b".into(), "198.51.100.7".into()), ("c".into(), "198.51.100.7".into())]);
+    pool.spec.pre_allocations.insert("d".into(), "192.0.2.1".into());
+    let told = validate::pool(&pool).iter().map(|v| format!("{}: {}", v.field, v.message)).collect::<Vec<_>>();
+    let published = [
+        ("spec.gateway: ", "is not a valid IP address"),
+        ("spec.pools[0].dnsServers[1]: ", "is not a valid IP address"),
+        ("spec.pools[0]: ", "end is before start"),
+        ("spec.pools[1]: ", "pool entry must specify at least one of start, end, or subnet"),
+        ("spec.pools[2]: ", "cannot be used with allocationStrategy \"random\""),
+        ("spec.preAllocations[a]: ", "is not a valid IP address"),
+        ("spec.preAllocations[c]: ", "IP address is already pre-allocated to claim \"b\""),
+        ("spec.preAllocations: ", "is out of bounds of the pools given"),
+    ];
+    assert_eq!(told.len(), published.len(), "{told:#?}");
+    for (told, (field, words)) in told.iter().zip(published) {
+        assert!(told.starts_with(field) && told.contains(words), "{told} instead of {field}{words}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::core::ObjectMeta;
 
-use super::interval::parse;
+use super::interval::{Family, number, parse};
 use super::{AllocationStrategy, IPAddress, IPClaim, IPPool, IPPoolSpec, Range};
 use crate::names::annotation;
 use crate::validation::Violations;
@@ -49,18 +49,63 @@ pub fn pool_update(old: &IPPool, new: &IPPool) -> Violations {
         if in_some(&old.spec.pools, ip) && !in_some(&new.spec.pools, ip) {
             all.forbidden(
                 "spec.pools",
-                format!("address {text} is in use by claim {claim:?} but out of bounds of the pools given; delete the claim first"),
+                format!(
+                    "{text} of claim {claim:?} is in use but out of bounds of the pools given; delete the claim first"
+                ),
             );
         }
     }
     all
 }
 
-/// What is allowed but probably not meant.
+/// Longest text of an address.
+const ADDRESS_LENGTH: usize = 39;
+/// Longest name of an object.
+const NAME_LENGTH: usize = 253;
+
+/// What is allowed but probably not meant. Published behaviour accepts all of it, and a pool that is moved here must
+/// not be refused.
 pub fn pool_warnings(object: &IPPool) -> Vec<String> {
-    let unusable = |range: &Range| matches!(range.interval(), Ok(None));
-    let ranges = object.spec.pools.iter().enumerate().filter(|(_, range)| unusable(range));
-    ranges.map(|(i, _)| format!("spec.pools[{i}] has no address that can be given out")).collect()
+    let spec = &object.spec;
+    let mut all = Vec::new();
+    let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let readable = spec.name_prefix.starts_with(letter)
+        && spec.name_prefix.chars().all(|c| letter(c) || matches!(c, '-' | '.'))
+        && spec.name_prefix.len() + 1 + ADDRESS_LENGTH <= NAME_LENGTH;
+    if !readable {
+        all.push("spec.namePrefix cannot start the name of an object: no address can be given out".to_owned());
+    }
+    for (i, range) in spec.pools.iter().enumerate() {
+        match range.interval() {
+            Ok(None) => all.push(format!("spec.pools[{i}] has no address that can be given out")),
+            Ok(Some(interval)) => network_warnings(i, range, spec, interval.family, &mut all),
+            Err(_) => {}
+        }
+    }
+    all
+}
+
+fn network_warnings(i: usize, range: &Range, spec: &IPPoolSpec, family: Family, all: &mut Vec<String>) {
+    let prefix = if range.prefix == 0 { spec.prefix } else { range.prefix };
+    if !(0..=i64::from(family.bits())).contains(&prefix) {
+        let bits = family.bits();
+        all.push(format!("spec.pools[{i}]: prefix {prefix} is not between 0 and {bits}: IPAddressClaims are refused"));
+    }
+    let gateway = range.gateway.as_ref().or(spec.gateway.as_ref());
+    let other = |text: &&String| parse(text).is_ok_and(|ip| number(ip).0 != family);
+    if let Some(gateway) = gateway.filter(other) {
+        all.push(format!("spec.pools[{i}]: gateway {gateway} is of the other address family than the range"));
+    }
+}
+
+/// What is allowed in a claim but probably not meant.
+pub fn claim_warnings(object: &IPClaim) -> Vec<String> {
+    let own = object.metadata.namespace.as_deref().unwrap_or_default();
+    let named = object.spec.pool.namespace.as_deref().unwrap_or_default();
+    let elsewhere = !own.is_empty() && !named.is_empty() && own != named;
+    let warning =
+        || format!("spec.pool.namespace {named} is ignored: claims are served by pools of their own namespace");
+    elsewhere.then(warning).into_iter().collect()
 }
 
 fn in_some(ranges: &[Range], ip: IpAddr) -> bool {

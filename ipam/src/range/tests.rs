@@ -6,23 +6,36 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// Where the forty numbers of the model lie: at both ends of the number line, and across the border of 64 bits.
+const PLACES: [u128; 4] = [0, u128::MAX - 39, (1 << 64) - 20, 1 << 127];
+
 proptest! {
     #[test]
-    fn it_answers_as_a_set_of_single_numbers_does(ops in proptest::collection::vec((any::<bool>(), 0..40_u128), 0..200)) {
+    fn it_answers_as_a_set_of_single_numbers_does(
+        place in proptest::sample::select(PLACES.to_vec()),
+        ops in proptest::collection::vec((any::<bool>(), 0..40_u128), 0..200),
+    ) {
         let (mut taken, mut model) = (Taken::default(), BTreeSet::new());
+        let [five, thirty] = [5, 30].map(|n| place + n);
         for (add, number) in ops {
+            let number = place + number;
             if add {
                 prop_assert_eq!(taken.insert(number), model.insert(number));
             } else {
                 prop_assert_eq!(taken.remove(number), model.remove(&number));
             }
-            for from in 0..40 {
+            for from in place..=place + 39 {
                 prop_assert_eq!(taken.contains(from), model.contains(&from));
-                let naive = (from..=30).find(|n| !model.contains(n));
-                prop_assert_eq!(taken.first_free(from, 30), naive, "from {}", from);
-                if (5..=30).contains(&from) {
-                    let naive = (from..=30).chain(5..from).find(|n| !model.contains(n));
-                    prop_assert_eq!(taken.next_free(from, 5, 30), naive, "around from {}", from);
+                for to in [thirty, place + 39] {
+                    let naive = (from..=to).find(|n| !model.contains(n));
+                    prop_assert_eq!(taken.first_free(from, to), naive, "from {}", from);
+                    if from <= to {
+                        prop_assert_eq!(taken.count(from, to), model.range(from..=to).count() as u128);
+                    }
+                }
+                if (five..=thirty).contains(&from) {
+                    let naive = (from..=thirty).chain(five..from).find(|n| !model.contains(n));
+                    prop_assert_eq!(taken.next_free(from, five, thirty), naive, "around from {}", from);
                 }
             }
             let runs: Vec<_> = taken.runs.iter().collect();

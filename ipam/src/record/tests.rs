@@ -90,3 +90,24 @@ fn a_refused_address_object_is_shown_on_its_claim() {
     assert_eq!(target.key.name, "a");
     assert_eq!(body["status"]["errorMessage"], "Failed to create associated IPAddress object: name too long");
 }
+
+#[test]
+fn every_address_in_use_is_in_the_map() {
+    let pool = || ip_pool("ns", "p").range("10.0.0.1", "10.0.0.9");
+    let mut view = view(Some(pool())).address("a", "10.0.0.1").address("", "10.0.0.7").address("", "10.0.0.8");
+    let metadata = kube::core::ObjectMeta { name: Some("a".to_owned()), ..kube::core::ObjectMeta::default() };
+    let mut second = api::ipam::capi::IPAddress { metadata, ..api::ipam::capi::IPAddress::default() };
+    second.spec.claim_ref.name = "a".to_owned();
+    second.spec.address = "10.0.0.2".to_owned();
+    let address = crate::kinds::Address::Capi(std::sync::Arc::new(second));
+    view.addresses.push(crate::view::AddressSeen { address, claim_is_gone: false });
+    let (_, status) = recorded(&view, &[]);
+    let map = serde_json::json!({
+        "a": "10.0.0.1", "ipaddress/10.0.0.2": "10.0.0.2",
+        "ipaddress/10.0.0.7": "10.0.0.7", "ipaddress/10.0.0.8": "10.0.0.8",
+    });
+    assert_eq!(status["indexes"], map);
+    assert_eq!(status["ipAddresses"], serde_json::json!({ "total": 9, "used": 4, "free": 5 }));
+    let range = serde_json::json!([{ "first": "10.0.0.1", "last": "10.0.0.9", "total": 9, "used": 4, "free": 5 }]);
+    assert_eq!(status["ranges"], range);
+}

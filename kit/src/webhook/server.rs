@@ -10,6 +10,7 @@ use axum_server::tls_rustls::RustlsConfig;
 use tokio_util::sync::CancellationToken;
 
 use super::Hooks;
+use crate::serve::Waiting;
 
 /// How often the certificate files are compared.
 const RELOAD: Duration = Duration::from_secs(10);
@@ -53,8 +54,14 @@ pub enum ServeError {
     Io(#[from] std::io::Error),
 }
 
-/// Serves the hooks until `stop` fires. Waits for the certificate files to appear.
-pub async fn serve(options: Options, hooks: Hooks, stop: CancellationToken) -> Result<(), ServeError> {
+/// Serves the hooks until `stop` fires. Waits for the certificate files to appear; `opening` is dropped when the
+/// server answers, so that nobody calls the process ready before.
+pub async fn serve(
+    options: Options,
+    hooks: Hooks,
+    opening: Waiting,
+    stop: CancellationToken,
+) -> Result<(), ServeError> {
     // An error means that a provider is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     if !options.self_signed.is_empty() && !options.cert_dir.join("tls.crt").exists() {
@@ -72,6 +79,8 @@ pub async fn serve(options: Options, hooks: Hooks, stop: CancellationToken) -> R
         })
     };
     let server = axum_server::from_tcp_rustls(listener, config)?.handle(handle);
+    // The port is open since `listen`, and with a certificate every connection is answered.
+    drop(opening);
     let ended = server.serve(hooks.router().into_make_service()).await;
     reload.abort();
     closer.abort();

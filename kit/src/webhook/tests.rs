@@ -188,3 +188,27 @@ async fn a_changed_certificate_is_taken_over_and_a_broken_one_is_not() {
     assert_eq!(known, read());
     std::fs::remove_dir_all(&dir).unwrap();
 }
+
+#[tokio::test]
+async fn a_process_is_not_ready_before_its_webhooks_answer() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let dir = std::env::temp_dir().join(format!("kit-serve-{}", std::process::id()));
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let options = server::Options { port, cert_dir: dir.clone(), self_signed: Vec::new() };
+    let (health, stop) = (crate::serve::Health::default(), tokio_util::sync::CancellationToken::new());
+    let opening = health.waiting("the webhook server".to_owned());
+    let served = tokio::spawn(server::serve(options, Hooks::new(), opening, stop.clone()));
+    tokio::task::yield_now().await;
+    assert_eq!(health.open(), ["the webhook server"], "there is no certificate yet");
+    server::self_sign(&dir, &["svc.ns.svc".to_owned()]).unwrap();
+    let ready = async {
+        while !health.open().is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        tokio::net::TcpStream::connect(("127.0.0.1", port)).await
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), ready).await.unwrap().unwrap();
+    stop.cancel();
+    served.await.unwrap().unwrap();
+    std::fs::remove_dir_all(&dir).unwrap();
+}

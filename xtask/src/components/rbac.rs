@@ -73,6 +73,9 @@ fn ipam() -> Vec<Value> {
         rule("ipam.metal3.io", &["ippools/status", "ipclaims/status", "ipaddresses/status"], STATUS),
         rule("ipam.cluster.x-k8s.io", &["ipaddressclaims", "ipaddresses"], ALL),
         rule("ipam.cluster.x-k8s.io", &["ipaddressclaims/status", "ipaddresses/status"], STATUS),
+        // Where the API server checks who may block the deletion of an owner (OwnerReferencesPermissionEnforcement).
+        rule("ipam.metal3.io", &["ippools/finalizers", "ipclaims/finalizers"], &["update"]),
+        rule("ipam.cluster.x-k8s.io", &["ipaddressclaims/finalizers"], &["update"]),
     ]
 }
 

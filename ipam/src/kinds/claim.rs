@@ -1,42 +1,21 @@
-//! The two kinds of claims and of addresses behind one face: `ipam.metal3.io` and `ipam.cluster.x-k8s.io`.
-//!
-//! Everything that differs between the two APIs is in this file.
+//! [`Claim`]: what is asked of a claim of either kind, and what is written to it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use api::capi::Cluster;
 use api::ipam::capi::{self, IPAddressClaim, NameRef, PoolRef, ready_reason};
-use api::ipam::{IPAddress, IPClaim, IPPool, address_name, interval};
+use api::ipam::{IPAddress, IPClaim, IPPool, address_name, address_of_name};
 use api::names::{annotation, finalizer, label};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kit::conditions::{self, Condition};
-use kit::key::{Key, Target};
+use kit::key::Target;
 use kit::pass::Write;
 use kit::{diff, owners};
-use kube::core::Resource as _;
 
+use super::{ClaimId, ClaimName, Flavor};
 use crate::space::{Chosen, Refusal};
-
-/// The API of a claim or address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Flavor {
-    /// `ipam.metal3.io`
-    Metal3,
-    /// `ipam.cluster.x-k8s.io`
-    Capi,
-}
-
-/// A claim inside its namespace. Claims of both kinds may have the same name.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ClaimId {
-    /// Which API.
-    pub flavor: Flavor,
-    /// Name.
-    pub name: String,
-}
 
 /// A claim of either kind.
 #[derive(Debug, Clone)]
@@ -61,12 +40,17 @@ impl Claim {
     }
 
     /// Kind and name.
-    pub fn id(&self) -> ClaimId {
+    pub fn name(&self) -> ClaimName<'_> {
         let flavor = match self {
             Self::Metal3(_) => Flavor::Metal3,
             Self::Capi(_) => Flavor::Capi,
         };
-        ClaimId { flavor, name: self.meta().name.clone().unwrap_or_default() }
+        (flavor, self.meta().name.as_deref().unwrap_or_default())
+    }
+
+    /// The same, for keeping.
+    pub fn id(&self) -> ClaimId {
+        self.name().into()
     }
 
     /// For events.
@@ -107,12 +91,18 @@ impl Claim {
         self.meta().finalizers.iter().flatten().any(|name| name == self.finalizer())
     }
 
-    /// Whether it was told an address before.
-    pub fn was_served(&self) -> bool {
-        match self {
-            Self::Metal3(claim) => claim.status.as_ref().is_some_and(|status| status.address.is_some()),
-            Self::Capi(claim) => claim.status.as_ref().is_some_and(|status| !status.address_ref.name.is_empty()),
-        }
+    /// The name of the address object that it was told.
+    pub fn told(&self) -> Option<&str> {
+        let name = match self {
+            Self::Metal3(claim) => claim.status.as_ref()?.address.as_ref()?.name.as_deref()?,
+            Self::Capi(claim) => claim.status.as_ref()?.address_ref.name.as_str(),
+        };
+        Some(name).filter(|name| !name.is_empty())
+    }
+
+    /// The address that it was told before, by the name of the object.
+    pub fn before(&self, pool: &IPPool) -> Option<IpAddr> {
+        address_of_name(&pool.spec.name_prefix, self.told()?)
     }
 
     fn finalizer(&self) -> &'static str {
@@ -124,11 +114,7 @@ impl Claim {
 
     /// Adds our finalizer, before an address is made.
     pub fn hold(&self) -> Option<Write> {
-        let write = || match self {
-            Self::Metal3(claim) => owners::add_finalizer(&**claim, self.finalizer()),
-            Self::Capi(claim) => owners::add_finalizer(&**claim, self.finalizer()),
-        };
-        (!self.is_held()).then(write)
+        (!self.is_held()).then(|| self.confirm())
     }
 
     /// Removes our finalizer, after the address is gone.
@@ -140,8 +126,31 @@ impl Claim {
         self.is_held().then(write)
     }
 
-    /// The status of a claim that has the address of this object name; `None` when it says so already.
+    /// Whether its status says that it has this address object, and nothing else. Cheap: most claims of a pool are
+    /// like this, and every pass asks each of them.
+    fn knows(&self, object: &str) -> bool {
+        let fine = match self {
+            Self::Metal3(claim) => claim.status.as_ref().is_some_and(|status| status.error_message.is_none()),
+            Self::Capi(claim) => {
+                let conditions = claim.status.as_ref().map(|status| status.conditions.as_slice());
+                conditions::get(conditions.unwrap_or_default(), "Ready").is_some_and(|ready| {
+                    ready.status == "True" && ready.observed_generation.is_none_or(|seen| self.is_of(seen))
+                })
+            }
+        };
+        fine && self.told() == Some(object)
+    }
+
+    fn is_of(&self, generation: i64) -> bool {
+        self.meta().generation.is_none_or(|own| own == generation)
+    }
+
+    /// The status of a claim that has the address of this object name; `None` when it says so already. Guarded by the
+    /// claim's version: of two managers that run at once the first tells.
     pub fn grant(&self, object: &str, now: Timestamp) -> Option<Write> {
+        if self.knows(object) {
+            return None;
+        }
         match self {
             Self::Metal3(claim) => {
                 let mut after = (**claim).clone();
@@ -152,7 +161,7 @@ impl Claim {
                     ..ObjectReference::default()
                 });
                 status.error_message = None;
-                diff::status(&**claim, &after)
+                diff::status_exact(&**claim, &after)
             }
             Self::Capi(claim) => {
                 let mut after = (**claim).clone();
@@ -160,14 +169,34 @@ impl Claim {
                 status.address_ref = NameRef { name: object.to_owned() };
                 let ready = Condition::yes("Ready", ready_reason::ALLOCATED);
                 conditions::set(&mut status.conditions, &ready, claim.metadata.generation, now);
-                diff::status(&**claim, &after)
+                diff::status_exact(&**claim, &after)
             }
         }
+    }
+
+    /// Whether its status says this already.
+    fn was_refused(&self, refusal: &Refusal) -> bool {
+        let text = refusal.to_string();
+        let told = match self {
+            Self::Metal3(claim) => claim.status.as_ref().is_some_and(|status| status.error_message == Some(text)),
+            Self::Capi(claim) => {
+                let conditions = claim.status.as_ref().map(|status| status.conditions.as_slice());
+                conditions::get(conditions.unwrap_or_default(), "Ready").is_some_and(|ready| {
+                    (ready.status.as_str(), ready.reason.as_str()) == ("False", reason(refusal))
+                        && ready.message == text
+                        && ready.observed_generation.is_some_and(|seen| self.is_of(seen))
+                })
+            }
+        };
+        told && self.told().is_none()
     }
 
     /// The status of a claim that gets no address now; `None` when it says so already. An IPClaim on a missing pool
     /// is left alone: its consumers take an error message for final, and the pool may come any moment.
     pub fn refuse(&self, refusal: &Refusal, now: Timestamp) -> Option<Write> {
+        if self.was_refused(refusal) {
+            return None;
+        }
         match self {
             Self::Metal3(_) if *refusal == Refusal::PoolMissing => None,
             Self::Metal3(claim) => {
@@ -175,7 +204,7 @@ impl Claim {
                 let status = after.status.get_or_insert_default();
                 status.address = None;
                 status.error_message = Some(refusal.to_string());
-                diff::status(&**claim, &after)
+                diff::status_exact(&**claim, &after)
             }
             Self::Capi(claim) => {
                 let mut after = (**claim).clone();
@@ -183,8 +212,16 @@ impl Claim {
                 status.address_ref = NameRef::default();
                 let ready = Condition::no("Ready", reason(refusal), refusal.to_string());
                 conditions::set(&mut status.conditions, &ready, claim.metadata.generation, now);
-                diff::status(&**claim, &after)
+                diff::status_exact(&**claim, &after)
             }
+        }
+    }
+
+    /// Proves, by changing nothing under the claim's version, that it still is what the cache says.
+    pub fn confirm(&self) -> Write {
+        match self {
+            Self::Metal3(claim) => owners::add_finalizer(&**claim, self.finalizer()),
+            Self::Capi(claim) => owners::add_finalizer(&**claim, self.finalizer()),
         }
     }
 
@@ -213,7 +250,7 @@ impl Claim {
             name: Some(address_name(&pool.spec.name_prefix, chosen.ip)),
             namespace: self.meta().namespace.clone(),
             labels: self.meta().labels.clone(),
-            owner_references: Some(self.owners(pool)),
+            owner_references: Some(self.owners(pool).to_vec()),
             ..ObjectMeta::default()
         };
         let pool_name = pool.metadata.name.clone().unwrap_or_default();
@@ -248,7 +285,7 @@ impl Claim {
     }
 
     /// Owners of the address: the pool, and the claim as the managing one, as Cluster API's contract wants it.
-    fn owners(&self, pool: &IPPool) -> Vec<OwnerReference> {
+    pub(super) fn owners(&self, pool: &IPPool) -> [OwnerReference; 2] {
         let of_pool = OwnerReference {
             controller: Some(false),
             block_owner_deletion: Some(true),
@@ -258,7 +295,7 @@ impl Claim {
             Self::Metal3(claim) => owners::owner_reference(&**claim, true),
             Self::Capi(claim) => owners::owner_reference(&**claim, true),
         };
-        vec![of_pool, of_claim]
+        [of_pool, of_claim]
     }
 }
 
@@ -274,130 +311,4 @@ fn reason(refusal: &Refusal) -> &'static str {
         | Refusal::PreAllocatedTaken(_)
         | Refusal::BadPrefix(_) => ready_reason::ALLOCATION_FAILED,
     }
-}
-
-/// An address object of either kind.
-#[derive(Debug, Clone)]
-pub enum Address {
-    /// `IPAddress` of `ipam.metal3.io`
-    Metal3(Arc<IPAddress>),
-    /// `IPAddress` of `ipam.cluster.x-k8s.io`
-    Capi(Arc<capi::IPAddress>),
-}
-
-impl Address {
-    /// Metadata.
-    pub fn meta(&self) -> &ObjectMeta {
-        match self {
-            Self::Metal3(address) => &address.metadata,
-            Self::Capi(address) => &address.metadata,
-        }
-    }
-
-    /// Object name.
-    pub fn name(&self) -> &str {
-        self.meta().name.as_deref().unwrap_or_default()
-    }
-
-    /// The address, unless the text is none (made by hand).
-    pub fn ip(&self) -> Option<IpAddr> {
-        let text = match self {
-            Self::Metal3(address) => &address.spec.address,
-            Self::Capi(address) => &address.spec.address,
-        };
-        interval::parse(text).ok()
-    }
-
-    /// The claim that has it.
-    pub fn claim(&self) -> ClaimId {
-        match self {
-            Self::Metal3(address) => {
-                ClaimId { flavor: Flavor::Metal3, name: address.spec.claim.name.clone().unwrap_or_default() }
-            }
-            Self::Capi(address) => ClaimId { flavor: Flavor::Capi, name: address.spec.claim_ref.name.clone() },
-        }
-    }
-
-    /// Whether we made it: it carries our finalizer.
-    pub fn is_ours(&self) -> bool {
-        match self {
-            Self::Metal3(address) => owners::has_finalizer(&**address, finalizer::IP_ADDRESS),
-            Self::Capi(address) => owners::has_finalizer(&**address, finalizer::CAPI_IP_ADDRESS),
-        }
-    }
-
-    /// Whether it names a claim as its owner, as all that we make do.
-    pub fn has_owner(&self) -> bool {
-        let (group, kind) = match self {
-            Self::Metal3(_) => (api::ipam::GROUP, "IPClaim"),
-            Self::Capi(_) => (capi::GROUP, "IPAddressClaim"),
-        };
-        owners::owner_of_kind(self.meta(), group, kind).is_some()
-    }
-
-    /// The writes that end it. The finalizer goes first: between the two a crash leaves an object without finalizer,
-    /// which the next pass deletes.
-    pub fn end(&self) -> Vec<Write> {
-        let (unhold, delete) = match self {
-            Self::Metal3(address) => {
-                (owners::remove_finalizer(&**address, finalizer::IP_ADDRESS), diff::delete(&**address))
-            }
-            Self::Capi(address) => {
-                (owners::remove_finalizer(&**address, finalizer::CAPI_IP_ADDRESS), diff::delete(&**address))
-            }
-        };
-        match (self.is_ours(), owners::deleting(self.meta())) {
-            (true, true) => vec![unhold],
-            (true, false) => vec![unhold, delete],
-            (false, true) => Vec::new(),
-            (false, false) => vec![delete],
-        }
-    }
-}
-
-/// The pool of a claim or address, as an index value and queue key; `None` when it is of another provider.
-pub trait OfPool {
-    /// The pool's key.
-    fn pool(&self) -> Option<Key>;
-}
-
-fn pool_key(meta: &ObjectMeta, name: Option<&str>) -> Option<Key> {
-    let name = name.filter(|name| !name.is_empty())?;
-    Some(Key::new(meta.namespace.clone().unwrap_or_default(), name))
-}
-
-impl OfPool for IPClaim {
-    fn pool(&self) -> Option<Key> {
-        pool_key(&self.metadata, self.spec.pool.name.as_deref())
-    }
-}
-
-impl OfPool for IPAddress {
-    fn pool(&self) -> Option<Key> {
-        pool_key(&self.metadata, self.spec.pool.name.as_deref())
-    }
-}
-
-impl OfPool for IPAddressClaim {
-    fn pool(&self) -> Option<Key> {
-        let reference = &self.spec.pool_ref;
-        pool_key(&self.metadata, reference.is_ip_pool().then_some(reference.name.as_str()))
-    }
-}
-
-impl OfPool for capi::IPAddress {
-    fn pool(&self) -> Option<Key> {
-        let reference = &self.spec.pool_ref;
-        pool_key(&self.metadata, reference.is_ip_pool().then_some(reference.name.as_str()))
-    }
-}
-
-/// The owner reference of a pool to its Cluster, as Cluster API's move follows it.
-pub fn cluster_owner(cluster: &Cluster) -> OwnerReference {
-    OwnerReference { controller: Some(false), ..owners::owner_reference(cluster, false) }
-}
-
-/// The kind of a pool, for messages.
-pub fn pool_kind() -> String {
-    IPPool::kind(&()).into_owned()
 }
