@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 use super::provider::Provider;
 use super::rbac;
 
-const IMAGE: &str = "${METAL3_IMAGE:=metal3:v0.1.0}";
+/// clusterctl refuses a name without a registry. This one is nobody's: it is found only where the image was loaded, and
+/// the variable names another.
+const IMAGE: &str = "${METAL3_IMAGE:=localhost/metal3:v0.1.0}";
 
 pub(super) fn of(provider: &Provider, crds: &[CustomResourceDefinition]) -> anyhow::Result<Vec<Value>> {
     let mut objects = vec![json!({
