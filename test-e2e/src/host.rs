@@ -1,7 +1,7 @@
 //! The host's side of isolation: joining a network namespace and finding free ports inside one.
 
 use std::fs::File;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
@@ -36,14 +36,9 @@ pub fn has_way_out(what: &str) -> Result<()> {
     Ok(())
 }
 
-/// Ports nobody listens on right now at that address, inside the namespace. They are all held together before they
-/// are let go, so no port is named twice.
+/// Ports nobody listens on at that address, inside the namespace, and which nobody is given who asks after us.
 pub fn free_ports(netns: Option<&Path>, address: IpAddr, count: usize) -> Result<Vec<u16>> {
-    in_thread(netns, move || {
-        let held: Vec<TcpListener> =
-            (0..count).map(|_| TcpListener::bind(SocketAddr::new(address, 0))).collect::<std::io::Result<_>>()?;
-        held.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
-    })
+    in_thread(netns, move || crate::ports::free(address, count))
 }
 
 fn in_thread<T: Send>(netns: Option<&Path>, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {

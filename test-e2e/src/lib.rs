@@ -47,6 +47,7 @@ pub mod node_image;
 pub mod oci;
 pub mod pki;
 pub mod played;
+mod ports;
 pub mod process;
 pub mod ramdisk;
 pub mod story;

@@ -113,6 +113,7 @@ pub async fn build(cache: &Cache, role: Role) -> Result<Built> {
                 "gdisk",
                 "grub-common",
                 "grub-efi-amd64-bin",
+                "kmod",
                 "mtools",
                 "qemu-utils",
                 "syslinux",
