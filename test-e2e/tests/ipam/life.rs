@@ -1,7 +1,7 @@
 //! Claims, addresses and pools come and go, in any order.
 
 use anyhow::ensure;
-use api::ipam::capi::{IPAddressClaim, PoolRef};
+use api::ipam::capi::{IPAddress as CapiAddress, IPAddressClaim, PoolRef};
 use api::ipam::{IPAddress, IPClaim, IPPool};
 use kit::key::Key;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
@@ -245,4 +245,63 @@ async fn a_pool_in_deletion_waits_for_its_claims_and_refuses_new_ones() {
     // A pool of the same name serves the claim that waits.
     stage.pool(json!({ "namePrefix": "e", "pools": [{ "subnet": "10.0.1.0/24" }] })).await;
     assert_eq!(stage.capi_served("new").await, "10.0.1.1");
+}
+
+/// However things are taken away, in the end nothing is left and nothing hangs.
+#[tokio::test(flavor = "multi_thread")]
+async fn deletion_ends_in_any_order() {
+    let spec = || json!({ "namePrefix": "d", "pools": [{ "subnet": "10.0.0.0/24" }] });
+    let full = async |stage: &mut Stage| {
+        stage.run(None).await;
+        stage.pool(spec()).await;
+        for n in 0..3 {
+            stage.claim(&format!("m{n}")).await;
+            stage.capi_claim(&format!("c{n}"), PoolRef::ip_pool("p")).await;
+            stage.served(&format!("m{n}")).await;
+            stage.capi_served(&format!("c{n}")).await;
+        }
+    };
+    let empty = async |stage: &Stage| {
+        let left = async || {
+            let claims = stage.api::<IPClaim>().list(&ListParams::default()).await?.items.len();
+            let capi = stage.api::<IPAddressClaim>().list(&ListParams::default()).await?.items.len();
+            let pools = stage.api::<IPPool>().list(&ListParams::default()).await?.items.len();
+            let addresses = stage.addresses().await;
+            ensure!((claims, capi, pools, addresses.len()) == (0, 0, 0, 0), "{claims} {capi} {pools} {addresses:?}");
+            Ok(Some(()))
+        };
+        until("nothing being left", LIMIT, left).await.unwrap();
+    };
+    let (all, list) = (DeleteParams::default(), ListParams::default());
+
+    // The namespace takes everything at once, in an order of its own.
+    let mut stage = Stage::new("ipam-namespace").await;
+    full(&mut stage).await;
+    let namespaces: kube::Api<k8s_openapi::api::core::v1::Namespace> = kube::Api::all(stage.client.clone());
+    namespaces.delete(&stage.namespace, &all).await.unwrap();
+    let gone = async || Ok(namespaces.get_opt(&stage.namespace).await?.is_none().then_some(()));
+    until("the namespace being gone", LIMIT, gone).await.unwrap();
+
+    // Everything in foreground: the garbage collector deletes the addresses first and waits for them.
+    let mut stage = Stage::new("ipam-foreground").await;
+    full(&mut stage).await;
+    let foreground = DeleteParams::foreground();
+    stage.api::<IPPool>().delete("p", &foreground).await.unwrap();
+    stage.api::<IPClaim>().delete_collection(&foreground, &list).await.unwrap();
+    stage.api::<IPAddressClaim>().delete_collection(&foreground, &list).await.unwrap();
+    empty(&stage).await;
+
+    // Addresses first, then the pool, claims last, while the controller is away and comes back in between.
+    let mut stage = Stage::new("ipam-backwards").await;
+    full(&mut stage).await;
+    stage.stop.cancel();
+    stage.api::<IPAddress>().delete_collection(&all, &list).await.unwrap();
+    stage.api::<CapiAddress>().delete_collection(&all, &list).await.unwrap();
+    stage.api::<IPPool>().delete("p", &all).await.unwrap();
+    stage.run(None).await;
+    stage.api::<IPClaim>().delete_collection(&all, &list).await.unwrap();
+    stage.stop.cancel();
+    stage.api::<IPAddressClaim>().delete_collection(&all, &list).await.unwrap();
+    stage.run(None).await;
+    empty(&stage).await;
 }
