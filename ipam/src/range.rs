@@ -3,6 +3,9 @@
 
 use std::collections::BTreeMap;
 
+/// First and last number.
+type Run = (u128, u128);
+
 /// Taken numbers as runs, each from its first to its last number; runs neither overlap nor touch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Taken {
@@ -17,14 +20,42 @@ impl Taken {
 
     /// Takes a number; answers whether it was free.
     pub fn insert(&mut self, number: u128) -> bool {
-        let first = match self.runs.range(..=number).next_back() {
-            Some((_, last)) if *last >= number => return false,
-            Some((first, last)) if last + 1 == number => *first,
-            Some(_) | None => number,
-        };
-        let after = number.checked_add(1).and_then(|n| self.runs.remove(&n));
-        self.runs.insert(first, after.unwrap_or(number));
-        true
+        let (before, after) = self.beside(number);
+        let free = before.is_none_or(|(_, last)| last < number);
+        if free {
+            self.join(number, before, after);
+        }
+        free
+    }
+
+    /// Takes the first free number from `start` on, going around from the end of the interval to its begin.
+    pub fn take(&mut self, start: u128, first: u128, last: u128) -> Option<u128> {
+        let (before, after) = self.beside(start);
+        if before.is_none_or(|(_, last)| last < start) && start <= last {
+            self.join(start, before, after);
+            return Some(start);
+        }
+        let number = self.next_free(start, first, last)?;
+        self.insert(number);
+        Some(number)
+    }
+
+    /// The run that begins at a number or before it, and the one that begins right behind it: one descent for both.
+    fn beside(&self, number: u128) -> (Option<Run>, Option<Run>) {
+        let mut runs = self.runs.range(..=number.saturating_add(1)).map(|(first, last)| (*first, *last));
+        match runs.next_back() {
+            Some(after) if after.0 > number => (runs.next_back(), Some(after)),
+            before => (before, None),
+        }
+    }
+
+    /// Puts in a free number, as part of the runs that it touches.
+    fn join(&mut self, number: u128, before: Option<Run>, after: Option<Run>) {
+        let first = before.filter(|(_, last)| last + 1 == number).map_or(number, |(first, _)| first);
+        if let Some((next, _)) = after {
+            self.runs.remove(&next);
+        }
+        self.runs.insert(first, after.map_or(number, |(_, last)| last));
     }
 
     /// Frees a number; answers whether it was taken.

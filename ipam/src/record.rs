@@ -21,6 +21,10 @@ use crate::view::{ClusterSeen, PoolView};
 /// The pool's status is written at most this often while claims stream in; it is a copy of what the address objects
 /// say, so nothing depends on it.
 pub const STATUS_PAUSE: Duration = Duration::from_secs(1);
+/// The pause grows with each so many addresses in the map, because the API server checks every entry at each write.
+const PAUSE_GROWS: usize = 1000;
+/// The longest pause, in the above.
+const PAUSES: usize = 10;
 
 /// What became of each chain of a round, in its order.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -186,9 +190,11 @@ fn too_soon(pool: &IPPool, after: &IPPool, now: Timestamp) -> Option<Duration> {
     }
     let last: &IPPoolStatus = pool.status.as_ref()?;
     let since = now.duration_since(last.last_updated.as_ref()?.0);
-    let left = SignedDuration::try_from(STATUS_PAUSE).ok()?.checked_sub(since)?;
+    let pauses = (last.allocations.len() / PAUSE_GROWS).clamp(1, PAUSES);
+    let pause = STATUS_PAUSE.saturating_mul(u32::try_from(pauses).unwrap_or(1));
+    let left = SignedDuration::try_from(pause).ok()?.checked_sub(since)?;
     // A clock that was set back must not hold the status for long.
-    Duration::try_from(left).ok().filter(|left| !left.is_zero()).map(|left| left.min(STATUS_PAUSE))
+    Duration::try_from(left).ok().filter(|left| !left.is_zero()).map(|left| left.min(pause))
 }
 
 /// Events when the pool runs dry and when it recovers.

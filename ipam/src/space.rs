@@ -188,21 +188,32 @@ impl Space {
                 let slot = self.slot_of(wanted).ok_or(Refusal::RequestedOutside(wanted))?;
                 (self.available(claim, wanted).ok_or(Refusal::NotAvailable)?, slot)
             }
-            (None, None) => self.again(before).or_else(|| self.first()).ok_or(Refusal::Exhausted)?,
+            (None, None) => match self.again(before) {
+                Some(again) => again,
+                None => return self.first(claim.flavor),
+            },
         };
-        let network = self.slots[slot].network.clone();
-        let bits = number(ip).0.bits();
-        // Cluster API's own webhook refuses such an address; the published IPAddress takes any prefix.
-        if claim.flavor == Flavor::Capi && !(0..=i64::from(bits)).contains(&network.prefix) {
-            return Err(Refusal::BadPrefix(bits));
-        }
+        self.fits(claim.flavor, slot)?;
         self.hold(ip, Holder::Claim);
-        Ok(Chosen { ip, network })
+        Ok(self.chosen(ip, slot))
+    }
+
+    fn chosen(&self, ip: IpAddr, slot: usize) -> Chosen {
+        Chosen { ip, network: self.slots[slot].network.clone() }
+    }
+
+    /// Cluster API's own webhook refuses an address with a prefix that its family does not have; the published
+    /// IPAddress takes any.
+    fn fits(&self, flavor: Flavor, slot: usize) -> Result<(), Refusal> {
+        let Slot { interval, network } = &self.slots[slot];
+        let bits = interval.family.bits();
+        let fits = flavor == Flavor::Metal3 || (0..=i64::from(bits)).contains(&network.prefix);
+        if fits { Ok(()) } else { Err(Refusal::BadPrefix(bits)) }
     }
 
     /// An address that is given out already, as a claim that gets it now would be told; `None` outside the ranges.
     pub fn given(&self, ip: IpAddr) -> Option<Chosen> {
-        Some(Chosen { ip, network: self.slots[self.slot_of(ip)?].network.clone() })
+        Some(self.chosen(ip, self.slot_of(ip)?))
     }
 
     /// How full the pool is.
@@ -249,21 +260,23 @@ impl Space {
         Some((ip, self.slot_of(ip)?))
     }
 
-    /// The next free address: ranges in order; inside a range the first one, or the next behind a random one.
-    fn first(&mut self) -> Option<(IpAddr, usize)> {
-        for (index, slot) in self.slots.iter().enumerate().skip(self.full) {
-            let Interval { family, first, last } = slot.interval;
-            let start = if self.random { first + below(&mut self.seed, slot.interval.size()) } else { first };
-            let free = match self.taken.get(&family) {
-                Some(taken) => taken.next_free(start, first, last),
-                None => Some(start),
-            };
-            if let Some(free) = free {
-                return Some((address(family, free), index));
+    /// Takes the next free address: ranges in order; inside a range the first one, or the next behind a random one.
+    fn first(&mut self, flavor: Flavor) -> Result<Chosen, Refusal> {
+        for index in self.full..self.slots.len() {
+            let Interval { family, first, last } = self.slots[index].interval;
+            let size = self.slots[index].interval.size();
+            let start = if self.random { first + below(&mut self.seed, size) } else { first };
+            let fits = self.fits(flavor, index);
+            let taken = self.taken.entry(family).or_default();
+            if fits.is_err() && taken.next_free(start, first, last).is_some() {
+                fits?;
+            }
+            if let Some(number) = taken.take(start, first, last) {
+                return Ok(self.chosen(address(family, number), index));
             }
             self.full = index + 1;
         }
-        None
+        Err(Refusal::Exhausted)
     }
 }
 
@@ -286,8 +299,7 @@ impl Network {
     }
 }
 
-/// A number below `size` (not zero) from the SplitMix64 sequence. The remainder's bias is below 2^-64 for every
-/// range that admission lets in.
+/// A number below `size` (not zero) from the SplitMix64 sequence; the bias is below 2^-64 times the size.
 fn below(seed: &mut u64, size: u128) -> u128 {
     let mut next = || {
         *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -295,7 +307,8 @@ fn below(seed: &mut u64, size: u128) -> u128 {
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         u128::from(mixed ^ (mixed >> 31))
     };
-    ((next() << 64) | next()) % size
+    // A product instead of a remainder where it fits: division of such numbers is slow.
+    if size <= 1 << 64 { (next() * size) >> 64 } else { ((next() << 64) | next()) % size }
 }
 
 #[cfg(test)]

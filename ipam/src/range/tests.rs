@@ -13,16 +13,21 @@ proptest! {
     #[test]
     fn it_answers_as_a_set_of_single_numbers_does(
         place in proptest::sample::select(PLACES.to_vec()),
-        ops in proptest::collection::vec((any::<bool>(), 0..40_u128), 0..200),
+        ops in proptest::collection::vec((0..3_u8, 0..40_u128), 0..200),
     ) {
         let (mut taken, mut model) = (Taken::default(), BTreeSet::new());
         let [five, thirty] = [5, 30].map(|n| place + n);
-        for (add, number) in ops {
+        for (op, number) in ops {
             let number = place + number;
-            if add {
-                prop_assert_eq!(taken.insert(number), model.insert(number));
-            } else {
-                prop_assert_eq!(taken.remove(number), model.remove(&number));
+            match op {
+                0 => prop_assert_eq!(taken.insert(number), model.insert(number)),
+                1 => prop_assert_eq!(taken.remove(number), model.remove(&number)),
+                _ => {
+                    let start = number.clamp(five, thirty);
+                    let naive = (start..=thirty).chain(five..start).find(|n| !model.contains(n));
+                    prop_assert_eq!(taken.take(start, five, thirty), naive);
+                    model.extend(naive);
+                }
             }
             for from in place..=place + 39 {
                 prop_assert_eq!(taken.contains(from), model.contains(&from));

@@ -80,6 +80,25 @@ fn while_claims_stream_in_the_status_follows_once_a_second() {
 }
 
 #[test]
+fn a_large_map_is_written_less_often() {
+    let mut pool = ip_pool("ns", "p").subnet("10.0.0.0/16");
+    for n in 0..3_500 {
+        pool = pool.allocated(&format!("c{n}"), &format!("10.0.{}.{}", n / 256, n % 256));
+    }
+    let (_, status) = recorded(&view(Some(pool.clone())), &[]);
+    pool.status = serde_json::from_value(status).unwrap();
+    pool.status.as_mut().unwrap().allocations = (0..3_500).map(|n| (format!("c{n}"), String::new())).collect();
+    let mut later = view(Some(pool)).claim(metal3("new"));
+    let waits = |view: &PoolView| match recorded(view, &[]).0.next {
+        Next::After(pause, _) => Some(pause.as_secs()),
+        Next::Rest | Next::Now | Next::Changed(_) | Next::Gone => None,
+    };
+    assert_eq!(waits(&later), Some(3));
+    later.now = later.now.checked_add(Duration::from_secs(3)).unwrap();
+    assert_eq!(waits(&later), None, "written");
+}
+
+#[test]
 fn a_refused_address_object_is_shown_on_its_claim() {
     let view = view(Some(ip_pool("ns", "p").range("10.0.0.1", "10.0.0.9"))).claim(metal3("a")).claim(metal3("b"));
     let round = decide(&view).call.unwrap();
