@@ -1,5 +1,6 @@
 //! `make test`: from the quick to the slow, so that a mistake is told early.
 
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow};
@@ -47,16 +48,18 @@ fn lanes() -> Result<()> {
 /// Every test of the bench that boots no machine, so that a new one is never forgotten.
 fn interface_tests() -> Result<Vec<String>> {
     let mut names = Vec::new();
-    for file in std::fs::read_dir(root()?.join("test-e2e/tests")).context("listing the bench's tests")? {
-        let path = file?.path();
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        if path.extension().is_some_and(|ext| ext == "rs") && name != MAIN_JOB && !EMULATED.contains(&&*name) {
-            names.push(name);
-        }
+    for entry in std::fs::read_dir(root()?.join("test-e2e/tests")).context("listing the bench's tests")? {
+        names.extend(test_of(&entry?.path()).filter(|name| name != MAIN_JOB && !EMULATED.contains(&&**name)));
     }
     names.sort();
     let chosen: Vec<&str> = names.iter().flat_map(|name| ["--test", name]).collect();
     Ok(serial(&[&["--lib", "--bins", "--no-fail-fast"], &*chosen].concat()))
+}
+
+/// The test that cargo makes of this file or folder in `tests/`, if it makes one.
+fn test_of(path: &Path) -> Option<String> {
+    let is_test = path.extension().is_some_and(|ext| ext == "rs") || path.join("main.rs").is_file();
+    is_test.then(|| path.file_stem().unwrap_or_default().to_string_lossy().into_owned())
 }
 
 /// Cargo's arguments for tests of the bench, one test at a time.
@@ -98,5 +101,19 @@ impl Phases {
         for (name, seconds) in &self.0 {
             eprintln!("{seconds:>8.1} s  {name}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_test_of_the_bench_has_its_lane() {
+        let interface = interface_tests().unwrap();
+        let ways = |name: &str| interface.iter().any(|other| other == name);
+        assert!(ways("admission") && ways("ipam"), "files and folders are tests: {interface:?}");
+        assert!(!ways("shapes"), "a folder without main.rs is none: {interface:?}");
+        assert!(![MAIN_JOB].iter().chain(EMULATED).any(|name| ways(name)), "{interface:?}");
     }
 }
