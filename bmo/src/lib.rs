@@ -29,6 +29,7 @@ use kit::key::Key;
 use kit::pass::{Class, Fault};
 use kit::runtime::{Context, SecretMeta};
 use kit::store::Store;
+use kit::tasks::{self, Task};
 use kit::wakes::{Bell, Registration};
 use kit::worker;
 
@@ -68,24 +69,13 @@ pub async fn run(context: Context, options: Options) -> Result<(), Fault> {
     let [settings, components] = firmware::spawn(&context, &sources, concurrency);
     metrics::observe(&context.metrics, &hosts);
     let worker = worker::spawn(&context, Hosts::new(sources), wakes, concurrency);
-    let ringing = context.shutdown.run_until_cancelled(ring(poll.clone(), bell, hosts));
-    let stop = context.shutdown.clone();
-    let polling = poller.run(async move { stop.cancelled().await });
-    let ((), _, ended) = tokio_join(polling, ringing, [worker, settings, components]).await;
-    ended
-}
-
-/// Waits for the tasks of the operator; the end of a worker is what counts.
-async fn tokio_join<A, B>(
-    polling: impl Future<Output = A>,
-    ringing: impl Future<Output = B>,
-    workers: [tokio::task::JoinHandle<()>; 3],
-) -> (A, B, Result<(), Fault>) {
-    let [hosts, settings, components] = workers.map(|worker| async {
-        worker.await.map_err(|error| Fault::new(Class::Bug, "WorkerEnded", format!("a worker ended: {error}")))
-    });
-    let ended = async { tokio::try_join!(hosts, settings, components).map(|_| ()) };
-    tokio::join!(polling, ringing, ended)
+    let (stop, end) = (context.shutdown.clone(), context.shutdown.clone().cancelled_owned());
+    let ringing = async move {
+        stop.run_until_cancelled(ring(poll, bell, hosts)).await;
+    };
+    let (polling, ringing) = (Task::spawn("ironic-poll", poller.run(end)), Task::spawn("ironic-changes", ringing));
+    let ended = tasks::until_first(&context, [worker, settings, components, polling, ringing]).await;
+    ended.map_err(|ended| Fault::new(Class::Bug, "WorkerEnded", ended.to_string()))
 }
 
 fn sources(context: &Context, poll: &Poll, config: Arc<Config>) -> Sources {

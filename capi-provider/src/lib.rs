@@ -23,23 +23,20 @@ pub mod remote;
 pub mod template;
 
 use kit::runtime::Context;
+use kit::tasks::{self, Task};
 use kit::worker;
-use tokio::task::JoinHandle;
 
 pub use self::hooks::hooks;
 pub use self::options::Options;
 use crate::machine::view::Settings;
 
-/// Runs the controllers until the context's shutdown fires.
-pub async fn run(context: Context, options: Options) -> Result<(), tokio::task::JoinError> {
-    for worker in start(&context, &options) {
-        worker.await?;
-    }
-    Ok(())
+/// Runs the controllers until the context's shutdown fires; the end of one ends all.
+pub async fn run(context: Context, options: Options) -> Result<(), tasks::Ended> {
+    tasks::until_first(&context, start(&context, &options)).await
 }
 
 /// Starts the controllers.
-fn start(context: &Context, options: &Options) -> Vec<JoinHandle<()>> {
+fn start(context: &Context, options: &Options) -> Vec<Task> {
     let remotes = remote::Remotes::new(context.io.clone(), context.shutdown.clone());
     let settings = Settings { fast_track: options.fast_track, strict_failure_domains: options.strict_failure_domains };
     let sources = machine::gather::Sources::new(context, remotes.clone(), settings);

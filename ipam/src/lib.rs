@@ -33,6 +33,7 @@ pub mod view;
 pub use checks::hooks;
 
 use kit::runtime::Context;
+use kit::tasks;
 use kit::worker;
 
 /// How the controller runs.
@@ -48,19 +49,11 @@ impl Default for Options {
     }
 }
 
-/// Why the controller ended.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The worker's task broke; the process should end and be restarted.
-    #[error("the worker of IP pools ended unexpectedly: {0}")]
-    Worker(#[from] tokio::task::JoinError),
-}
-
 /// Runs until the context's shutdown fires or leadership is lost.
-pub async fn run(context: Context, options: Options) -> Result<(), Error> {
+pub async fn run(context: Context, options: Options) -> Result<(), tasks::Ended> {
     let stores = view::Stores::start(&context);
     let wakes = stores.wakes();
     let workers = context.workers.concurrency(options.concurrency);
     let pools = controller::Pools::new(context.clone(), stores);
-    Ok(worker::spawn(&context, pools, wakes, workers).await?)
+    tasks::until_first(&context, [worker::spawn(&context, pools, wakes, workers)]).await
 }

@@ -10,7 +10,7 @@
 //!
 //! | module | what it owns |
 //! |---|---|
-//! | [`runtime`] | [`runtime::Context`]: what a controller family gets to run |
+//! | [`runtime`], [`tasks`] | [`runtime::Context`]: what a controller family gets to run; parts that end together |
 //! | [`informer`], [`store`], [`wakes`] | one watch per kind, the cache with indexes, who is woken by what |
 //! | [`queue`], [`worker`], [`pass`], [`act`] | when a key is looked at, and the four steps of one look |
 //! | [`client`], [`fault`], [`hook`], [`clock`] | requests with time limits, classes of failure, where faults are injected, time |
@@ -39,6 +39,7 @@ pub mod queue;
 pub mod runtime;
 pub mod serve;
 pub mod store;
+pub mod tasks;
 pub mod telemetry;
 #[cfg(test)]
 mod testing;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use tokio::sync::Notify;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -18,6 +18,7 @@ use crate::pass::{Class, Controller, Fault, Next};
 use crate::plans::Entry;
 use crate::queue::{self, Due, Lane, Outcome, Queue};
 use crate::runtime::Context;
+use crate::tasks::Task;
 use crate::wakes::{Registration, Sink};
 
 /// A pass that waits for a newer cache is tried again after this, should the watch stay silent.
@@ -61,7 +62,7 @@ impl Options {
 }
 
 /// Starts a controller. The task ends when the context's shutdown fires or leadership is lost.
-pub fn spawn<C: Controller>(context: &Context, controller: C, wakes: Registration, options: Options) -> JoinHandle<()> {
+pub fn spawn<C: Controller>(context: &Context, controller: C, wakes: Registration, options: Options) -> Task {
     let worker = Worker {
         shared: Arc::new(Shared::new(controller.name(), &context.metrics.families)),
         context: context.clone(),
@@ -69,7 +70,7 @@ pub fn spawn<C: Controller>(context: &Context, controller: C, wakes: Registratio
         options,
     };
     let span = tracing::info_span!("worker", controller = worker.shared.name);
-    tokio::spawn(worker.run(wakes).instrument(span))
+    Task::spawn(worker.shared.name, worker.run(wakes).instrument(span))
 }
 
 struct Shared {

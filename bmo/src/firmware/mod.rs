@@ -22,9 +22,9 @@ use kit::Kind;
 use kit::key::Key;
 use kit::pass::Why;
 use kit::runtime::Context;
+use kit::tasks::Task;
 use kit::wakes::Registration;
 use kit::worker;
-use tokio::task::JoinHandle;
 
 use crate::host::gather::Sources;
 use crate::host::state::Traits as _;
@@ -35,7 +35,7 @@ const REREAD: Duration = Duration::from_mins(5);
 const REREAD_CHANGING: Duration = Duration::from_mins(1);
 
 /// Starts both controllers over the host controller's sources.
-pub fn spawn(context: &Context, sources: &Sources, options: worker::Options) -> [JoinHandle<()>; 2] {
+pub fn spawn(context: &Context, sources: &Sources, options: worker::Options) -> [Task; 2] {
     let schemas = context.store::<FirmwareSchema>();
     let settings = settings::Settings {
         clock: context.clock.clone(),

@@ -34,8 +34,8 @@ mod fixture;
 mod world;
 
 use kit::runtime::Context;
+use kit::tasks::Task;
 use kit::worker;
-use tokio::task::JoinHandle;
 
 pub use self::gather::Sources;
 
@@ -52,7 +52,7 @@ pub struct Options {
 }
 
 /// Starts both controllers.
-pub fn spawn(context: &Context, options: Options) -> Vec<JoinHandle<()>> {
+pub fn spawn(context: &Context, options: Options) -> Vec<Task> {
     let sources = Sources::new(context, options.claims_named_after_host);
     let templates = template::Templates { sources: sources.clone() };
     let datas = life::Datas { sources: sources.clone() };

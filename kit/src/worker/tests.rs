@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::pass::{Done, Found, NoCall, Plan, Record, Why};
 use crate::store::Store;
+use crate::tasks::until_first;
 use crate::testing::{Fake, config_map};
 use crate::wakes::Bell;
 
@@ -66,7 +67,7 @@ struct Run {
     odd: Odd,
     bell: Bell,
     context: Context,
-    task: JoinHandle<()>,
+    task: Task,
 }
 
 fn start(options: Options, change: impl FnOnce(Context) -> Context, wakes: Registration) -> Run {
@@ -172,7 +173,7 @@ async fn a_standby_waits_and_a_deposed_leader_stops_at_once() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     let deposed = Instant::now();
     sender.send_replace(false);
-    run.task.await.unwrap();
+    until_first(&run.context, [run.task]).await.unwrap();
     assert!(deposed.elapsed() < Duration::from_secs(1));
 }
 
@@ -183,6 +184,6 @@ async fn shutdown_waits_for_running_passes_but_not_for_ever() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     run.context.shutdown.cancel();
     let asked = Instant::now();
-    run.task.await.unwrap();
+    until_first(&run.context, [run.task]).await.unwrap();
     assert_eq!(asked.elapsed(), GRACE);
 }
