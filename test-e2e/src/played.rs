@@ -3,6 +3,8 @@
 //! With it a story about the infrastructure provider and IPAM runs on level B in seconds. What the player does is only
 //! what the real ones report: host states, power, and Nodes whose provider ID comes from the rendered meta data.
 
+mod stage;
+
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -12,6 +14,7 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use crate::workload;
+pub use stage::{Cast, LIMIT, Stage};
 
 /// Time between two rounds.
 const ROUND: Duration = Duration::from_millis(200);

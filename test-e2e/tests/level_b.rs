@@ -3,44 +3,28 @@
 //! the definitions or of the bench, never of our controllers.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use kube::Client;
 use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
-use kube::{Api, Client};
 use serde_json::{Value, json};
-use test_e2e::host::free_ports;
+use test_e2e::played::{Cast, LIMIT, Stage};
 use test_e2e::wait::{Phases, until};
-use test_e2e::{Bench, level_a, level_b, manifests, workload};
-
-const LIMIT: Duration = Duration::from_mins(2);
+use test_e2e::workload;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_of_our_kinds_goes_from_nothing_to_running_machines() {
-    let mut bench = Bench::fresh("test-level-b").await.unwrap();
-    bench.guard(Path::new(env!("CARGO_BIN_EXE_bench"))).unwrap();
-    let plane = level_a::start(&bench, level_a::Options::default()).await.unwrap();
-    level_b::start(&bench, &plane).await.unwrap();
-    let client = plane.client().await.unwrap();
-    manifests::apply(&client, "default", &definitions()).await.unwrap();
-    let namespace = plane.namespace("story").await.unwrap();
+    let guard = Path::new(env!("CARGO_BIN_EXE_bench"));
+    let story = Story { stage: Stage::set("test-level-b", guard, Cast::Definitions).await.unwrap() };
     let mut phases = Phases::start("cluster story");
-
-    let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let port = free_ports(None, local, 1).unwrap()[0];
-    let manifest = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/cluster.yaml")).unwrap();
-    let objects = manifests::parse(&manifest.replace("6443", &port.to_string())).unwrap();
-    manifests::apply(&client, &namespace, &objects).await.unwrap();
-    let story = Story { client: client.clone(), namespace: namespace.clone() };
+    let (objects, port) = story.stage.small_cluster().unwrap();
+    story.stage.apply(&objects).await.unwrap();
     story.status("infrastructure.cluster.x-k8s.io/v1beta2", "Metal3Cluster", "one").await.unwrap();
     story.reaches("Cluster", "one", "/status/initialization/infrastructureProvisioned", &json!(true)).await.unwrap();
     phases.done("infrastructure accepted");
 
-    let options =
-        level_a::Options { name: "one".to_owned(), port: Some(port), heartbeats: false, ..Default::default() };
-    let workload = workload::start(&bench, &plane, &namespace, "one", options).await.unwrap();
+    let workload = story.stage.workload("one", port).await.unwrap();
     phases.done("workload API server from Cluster API's own authorities");
 
     story.machine(&workload.client().await.unwrap(), true).await.unwrap();
@@ -54,42 +38,24 @@ async fn a_cluster_of_our_kinds_goes_from_nothing_to_running_machines() {
     let old = story.get("cluster.x-k8s.io/v1beta1", "Cluster", "one").await.unwrap().unwrap();
     assert_eq!(old.data["spec"]["infrastructureRef"]["kind"], "Metal3Cluster");
     workload.stop().await.unwrap();
-    bench.wipe().await.unwrap();
+    story.stage.strike().await.unwrap();
     phases.done("stopped");
-}
-
-/// Our kinds without conversion: nobody serves it here, and only one version is used.
-fn definitions() -> Vec<Value> {
-    let crds = api::crds().into_iter().map(|crd| {
-        let mut crd = serde_json::to_value(crd).unwrap();
-        crd["spec"].as_object_mut().unwrap().remove("conversion");
-        crd.as_object_mut().unwrap().remove("status");
-        crd
-    });
-    crds.collect()
 }
 
 /// The provider's part.
 struct Story {
-    client: Client,
-    namespace: String,
+    stage: Stage,
 }
 
 impl Story {
-    async fn api(&self, version: &str, kind: &str) -> Result<Api<DynamicObject>> {
-        let object = json!({"apiVersion": version, "kind": kind});
-        let resource = manifests::resource(&self.client, &object).await?;
-        Ok(manifests::api_of(&self.client, &self.namespace, &object, &resource))
-    }
-
     async fn get(&self, version: &str, kind: &str, name: &str) -> Result<Option<DynamicObject>> {
-        Ok(self.api(version, kind).await?.get_opt(name).await?)
+        Ok(self.stage.untyped(version, kind).await?.get_opt(name).await?)
     }
 
     /// Reports the infrastructure of an object as there.
     async fn status(&self, version: &str, kind: &str, name: &str) -> Result<()> {
         let status = Patch::Merge(json!({"status": {"initialization": {"provisioned": true}}}));
-        self.api(version, kind).await?.patch_status(name, &PatchParams::default(), &status).await?;
+        self.stage.untyped(version, kind).await?.patch_status(name, &PatchParams::default(), &status).await?;
         Ok(())
     }
 
@@ -107,7 +73,7 @@ impl Story {
     /// appear, and waits until Cluster API calls it running.
     async fn machine(&self, workload: &Client, control_plane: bool) -> Result<()> {
         let version = "infrastructure.cluster.x-k8s.io/v1beta2";
-        let machines = self.api(version, "Metal3Machine").await?;
+        let machines = self.stage.untyped(version, "Metal3Machine").await?;
         let selector = "cluster.x-k8s.io/control-plane";
         let selector = if control_plane { selector.to_owned() } else { format!("!{selector}") };
         let list = ListParams::default().labels(&selector);
@@ -124,7 +90,7 @@ impl Story {
             Ok(machine.data["spec"]["bootstrap"]["dataSecretName"].as_str().map(str::to_owned))
         })
         .await?;
-        let id = format!("metal3://{}/host/{name}", self.namespace);
+        let id = format!("metal3://{}/host/{name}", self.stage.namespace);
         let spec = Patch::Merge(json!({"spec": {"providerID": id}}));
         machines.patch(&name, &PatchParams::default(), &spec).await?;
         self.status(version, "Metal3Machine", &name).await?;

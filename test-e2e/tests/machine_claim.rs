@@ -2,9 +2,7 @@
 //! operator (states of hosts) and the kubelet (a Node with the host's label); everything else is real.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use api::capi::{Cluster, Machine, MachineDeployment};
@@ -15,36 +13,24 @@ use k8s_openapi::api::core::v1::{Node, Secret};
 use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
-use test_e2e::host::free_ports;
+use test_e2e::played::{Cast, LIMIT, Stage};
 use test_e2e::wait::{Phases, until};
-use test_e2e::{Bench, level_a, level_b, manifests, workload};
+use test_e2e::workload;
 use tokio_util::sync::CancellationToken;
-
-const LIMIT: Duration = Duration::from_mins(2);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_machine_takes_a_host_joins_as_a_node_and_gives_the_host_back() {
-    let mut bench = Bench::fresh("test-machine-claim").await.unwrap();
-    bench.guard(Path::new(env!("CARGO_BIN_EXE_bench"))).unwrap();
-    let plane = level_a::start(&bench, level_a::Options::default()).await.unwrap();
-    level_b::start(&bench, &plane).await.unwrap();
-    let client = plane.client().await.unwrap();
-    manifests::apply(&client, "default", &definitions()).await.unwrap();
-    let namespace = plane.namespace("claim").await.unwrap();
+    let guard = Path::new(env!("CARGO_BIN_EXE_bench"));
+    let stage = Stage::set("test-machine-claim", guard, Cast::Definitions).await.unwrap();
     let stop = CancellationToken::new();
-    let provider = tokio::spawn(provider(client.clone(), stop.clone()));
+    let provider = tokio::spawn(provider(stage.client.clone(), stop.clone()));
     let mut phases = Phases::start("machine story");
-
-    let story = Story { client: client.clone(), namespace: namespace.clone() };
+    let story = Story { stage };
     story.host("host-0").await.unwrap();
     story.host("host-1").await.unwrap();
-    let port = free_ports(None, IpAddr::V4(Ipv4Addr::LOCALHOST), 1).unwrap()[0];
-    let manifest = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/cluster.yaml")).unwrap();
-    let objects = manifests::parse(&manifest.replace("6443", &port.to_string())).unwrap();
-    manifests::apply(&client, &namespace, &objects).await.unwrap();
-    let options =
-        level_a::Options { name: "one".to_owned(), port: Some(port), heartbeats: false, ..Default::default() };
-    let workload = workload::start(&bench, &plane, &namespace, "one", options).await.unwrap();
+    let (objects, port) = story.stage.small_cluster().unwrap();
+    story.stage.apply(&objects).await.unwrap();
+    let workload = story.stage.workload("one", port).await.unwrap();
     let nodes = workload.client().await.unwrap();
     phases.done("infrastructure accepted, workload API server up");
 
@@ -55,7 +41,7 @@ async fn a_machine_takes_a_host_joins_as_a_node_and_gives_the_host_back() {
     story.joins(&nodes, &host, true).await.unwrap();
     phases.done("its Node has the provider ID");
     story.running(&first).await.unwrap();
-    let id = format!("metal3://{namespace}/{host}/{first}");
+    let id = format!("metal3://{}/{host}/{first}", story.stage.namespace);
     assert_eq!(story.machine(&first).await.unwrap().spec.provider_id.as_ref(), Some(&id));
     let node: Node = Api::all(nodes.clone()).get(&host).await.unwrap();
     assert_eq!(node.spec.unwrap().provider_id, Some(id));
@@ -96,7 +82,7 @@ async fn a_machine_takes_a_host_joins_as_a_node_and_gives_the_host_back() {
     stop.cancel();
     provider.await.unwrap().unwrap();
     workload.stop().await.unwrap();
-    bench.wipe().await.unwrap();
+    story.stage.strike().await.unwrap();
     phases.done("stopped");
 }
 
@@ -106,34 +92,22 @@ async fn provider(client: Client, stop: CancellationToken) -> Result<()> {
     Ok(capi_provider::run(context, capi_provider::Options::default()).await?)
 }
 
-/// Our kinds without conversion: only one version is used here.
-fn definitions() -> Vec<Value> {
-    let crds = api::crds().into_iter().map(|crd| {
-        let mut crd = serde_json::to_value(crd).unwrap();
-        crd["spec"].as_object_mut().unwrap().remove("conversion");
-        crd.as_object_mut().unwrap().remove("status");
-        crd
-    });
-    crds.collect()
-}
-
 struct Story {
-    client: Client,
-    namespace: String,
+    stage: Stage,
 }
 
 impl Story {
     fn hosts(&self) -> Api<BareMetalHost> {
-        Api::namespaced(self.client.clone(), &self.namespace)
+        self.stage.api()
     }
 
     async fn machine(&self, name: &str) -> Result<Metal3Machine> {
-        Ok(Api::namespaced(self.client.clone(), &self.namespace).get(name).await?)
+        Ok(self.stage.api().get(name).await?)
     }
 
     /// A host that was inspected and is free, with a BMC Secret.
     async fn host(&self, name: &str) -> Result<()> {
-        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
+        let secrets: Api<Secret> = self.stage.api();
         let secret =
             json!({"metadata": {"name": format!("{name}-bmc")}, "stringData": {"username": "u", "password": "p"}});
         secrets.create(&PostParams::default(), &serde_json::from_value(secret)?).await?;
@@ -160,7 +134,7 @@ impl Story {
 
     /// Waits for the newest machine of a role to have put its image on a host: names of machine and host.
     async fn claimed(&self, control_plane: bool) -> Result<(String, String)> {
-        let machines: Api<Metal3Machine> = Api::namespaced(self.client.clone(), &self.namespace);
+        let machines: Api<Metal3Machine> = self.stage.api();
         let role = if control_plane { label::CONTROL_PLANE.to_owned() } else { format!("!{}", label::CONTROL_PLANE) };
         let list = ListParams::default().labels(&role);
         until("a machine with a host", LIMIT, async || {
@@ -180,7 +154,7 @@ impl Story {
             ensure!(user.name.as_deref() == Some(name.as_str()) && user.kind.as_deref() == Some("Metal3Machine"));
             let labels = found.metadata.labels.unwrap_or_default();
             ensure!(labels.get(label::CLUSTER_NAME).is_some_and(|cluster| cluster == "one"));
-            let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
+            let secrets: Api<Secret> = self.stage.api();
             let secret = secrets.get(&found.spec.bmc.credentials_name).await?;
             ensure!(
                 secret.metadata.labels.unwrap_or_default().contains_key(label::CLUSTER_NAME),
@@ -223,7 +197,7 @@ impl Story {
 
     /// Waits for Cluster API to call the Machine of a Metal3Machine running.
     async fn running(&self, name: &str) -> Result<()> {
-        let machines: Api<Machine> = Api::namespaced(self.client.clone(), &self.namespace);
+        let machines: Api<Machine> = self.stage.api();
         until(&format!("Machine of {name} running"), LIMIT, async || {
             let ours = self.machine(name).await?;
             let owner = ours.metadata.owner_references.unwrap_or_default().remove(0).name;
@@ -236,7 +210,7 @@ impl Story {
     }
 
     async fn cluster(&self, pointer: &str) -> Result<()> {
-        let clusters: Api<Cluster> = Api::namespaced(self.client.clone(), &self.namespace);
+        let clusters: Api<Cluster> = self.stage.api();
         until(&format!("Cluster having {pointer}"), LIMIT, async || {
             let cluster = serde_json::to_value(clusters.get("one").await?)?;
             Ok((cluster.pointer(pointer) == Some(&json!(true))).then_some(()))
@@ -245,28 +219,13 @@ impl Story {
     }
 
     async fn scale(&self, replicas: i32) -> Result<()> {
-        let deployments: Api<MachineDeployment> = Api::namespaced(self.client.clone(), &self.namespace);
-        let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));
-        deployments.patch("one", &PatchParams::default(), &patch).await?;
-        Ok(())
-    }
-
-    async fn patch<K>(&self, name: &str, patch: Value) -> Result<()>
-    where
-        K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>
-            + Clone
-            + std::fmt::Debug
-            + serde::de::DeserializeOwned,
-    {
-        let api: Api<K> = Api::namespaced(self.client.clone(), &self.namespace);
-        api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await?;
-        Ok(())
+        self.stage.patch::<MachineDeployment>("one", json!({"spec": {"replicas": replicas}})).await
     }
 
     /// A change of the template's cleaning mode reaches what was cloned from it.
     async fn cleaning_mode(&self, name: &str, host: &str) -> Result<()> {
         let mode = json!({"spec": {"template": {"spec": {"automatedCleaningMode": "disabled"}}}});
-        self.patch::<Metal3MachineTemplate>("one", mode).await?;
+        self.stage.patch::<Metal3MachineTemplate>("one", mode).await?;
         until("the host's cleaning mode", LIMIT, async || {
             let machine = self.machine(name).await?.spec.automated_cleaning_mode;
             let found = self.hosts().get(host).await?.spec.automated_cleaning_mode;
@@ -279,12 +238,12 @@ impl Story {
     /// Labels of the host under a prefix of the cluster are on the Node, and only those.
     async fn label_sync(&self, workload: &Client, host: &str) -> Result<()> {
         let prefixes = json!({"metadata": {"annotations": {annotation::LABEL_SYNC_PREFIXES: "rack.example.com"}}});
-        self.patch::<Metal3Cluster>("one", prefixes).await?;
+        self.stage.patch::<Metal3Cluster>("one", prefixes).await?;
         let labels =
             |value: Value| json!({"metadata": {"labels": {"rack.example.com/row": value, "other/label": "x"}}});
         let nodes: Api<Node> = Api::all(workload.clone());
         for value in [json!("7"), Value::Null] {
-            self.patch::<BareMetalHost>(host, labels(value.clone())).await?;
+            self.stage.patch::<BareMetalHost>(host, labels(value.clone())).await?;
             until(&format!("the Node's label being {value}"), LIMIT, async || {
                 let labels = nodes.get(host).await?.metadata.labels.unwrap_or_default();
                 ensure!(!labels.contains_key("other/label"), "a label without prefix was copied");
@@ -298,7 +257,7 @@ impl Story {
     /// A paused Cluster: its host can be moved, and nobody cries; resumed, everything is as before.
     async fn pause(&self, name: &str, host: &str) -> Result<()> {
         let paused = |value: bool| json!({"spec": {"paused": value}});
-        self.patch::<Cluster>("one", paused(true)).await?;
+        self.stage.patch::<Cluster>("one", paused(true)).await?;
         until("the host being ready to move", LIMIT, async || {
             let all = self.hosts().get(host).await?.metadata.annotations.unwrap_or_default();
             let by = all.get(annotation::HOST_PAUSED).context("not paused")?;
@@ -315,7 +274,7 @@ impl Story {
             Ok((is("Paused") && is("AssociateBareMetalHost") && is("Ready")).then_some(()))
         })
         .await?;
-        self.patch::<Cluster>("one", paused(false)).await?;
+        self.stage.patch::<Cluster>("one", paused(false)).await?;
         until("the host being resumed", LIMIT, async || {
             let all = self.hosts().get(host).await?.metadata.annotations.unwrap_or_default();
             let resumed = !all.contains_key(annotation::HOST_PAUSED);
@@ -327,7 +286,7 @@ impl Story {
     /// One machine more than hosts: its condition counts the hosts by reason.
     async fn no_host_left(&self) -> Result<()> {
         self.scale(2).await?;
-        let machines: Api<Metal3Machine> = Api::namespaced(self.client.clone(), &self.namespace);
+        let machines: Api<Metal3Machine> = self.stage.api();
         until("a machine that says why it has no host", LIMIT, async || {
             let all = machines.list(&ListParams::default()).await?.items;
             let told = all.iter().filter_map(|machine| machine.status.as_ref()).flat_map(|status| &status.conditions);
@@ -342,12 +301,13 @@ impl Story {
     /// A roll-out without surge, with host reuse: the new machine gets the host of the old one, although another is
     /// free. The name of the new machine.
     async fn reuse(&self, old: &str, host: &str) -> Result<String> {
-        self.patch::<Metal3MachineTemplate>("one", json!({"spec": {"nodeReuse": true}})).await?;
+        self.stage.patch::<Metal3MachineTemplate>("one", json!({"spec": {"nodeReuse": true}})).await?;
         self.host("host-2").await?;
         let update = json!({"maxSurge": 0, "maxUnavailable": 1});
         let strategy = json!({"type": "RollingUpdate", "rollingUpdate": update});
         let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        self.patch::<MachineDeployment>("one", json!({"spec": {"rollout": {"after": now, "strategy": strategy}}}))
+        self.stage
+            .patch::<MachineDeployment>("one", json!({"spec": {"rollout": {"after": now, "strategy": strategy}}}))
             .await?;
         until("the old machine's image being taken off", LIMIT, async || {
             Ok(self.hosts().get(host).await?.spec.image.is_none().then_some(()))
@@ -392,7 +352,7 @@ impl Story {
             ensure!(found.spec.consumer_ref.is_none(), "consumer {:?}", found.spec.consumer_ref);
             let labels = found.metadata.labels.unwrap_or_default();
             ensure!(!labels.contains_key(label::CLUSTER_NAME), "labels {labels:?}");
-            let machines: Api<Metal3Machine> = Api::namespaced(self.client.clone(), &self.namespace);
+            let machines: Api<Metal3Machine> = self.stage.api();
             Ok(machines.get_opt(name).await?.is_none().then_some(()))
         })
         .await
