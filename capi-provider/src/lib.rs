@@ -7,6 +7,7 @@
 //! | [`cluster`] | Cluster, Machines | Metal3Cluster status: endpoint, failure domains |
 //! | [`machine`] | Machine, Cluster, hosts, data, Nodes | host claim and spec, Metal3DataClaim, provider ID of Node and Metal3Machine |
 //! | [`data`] | Metal3DataTemplate and claims, pools' addresses, hosts | Metal3Data, address claims, meta data and network data Secrets |
+//! | [`remediation`] | Metal3Remediation, Machine, hosts, Nodes | power-off annotation of hosts, fence of Nodes, Machine conditions |
 //! | [`template`] | Metal3MachineTemplate | cleaning mode of the machines cloned from it |
 //! | [`label_sync`] | labels of hosts | labels of Nodes |
 //! | [`remote`] | `<cluster>-kubeconfig` Secrets | Nodes of workload clusters |
@@ -19,6 +20,7 @@ pub mod hooks;
 pub mod label_sync;
 pub mod machine;
 pub mod options;
+pub mod remediation;
 pub mod remote;
 pub mod template;
 
@@ -43,6 +45,8 @@ fn start(context: &Context, options: &Options) -> Vec<Task> {
     let with =
         |passes: usize| worker::Options { resync: options.resync, ..worker::Options::default() }.concurrency(passes);
 
+    let remediations = remediation::Remediations::new(context, remotes.clone());
+    let remediation_wakes = remediations.wakes();
     let clusters = cluster::Clusters::new(context, remotes);
     let cluster_wakes = clusters.wakes();
     let machine_wakes = machine::wakes(&sources);
@@ -59,6 +63,7 @@ fn start(context: &Context, options: &Options) -> Vec<Task> {
     let mut workers = vec![
         worker::spawn(context, clusters, cluster_wakes, with(options.metal3cluster_concurrency)),
         worker::spawn(context, machines, machine_wakes, with(options.metal3machine_concurrency)),
+        worker::spawn(context, remediations, remediation_wakes, with(options.metal3remediation_concurrency)),
         worker::spawn(context, templates, template_wakes, with(options.metal3machinetemplate_concurrency)),
         worker::spawn(context, labels, label_wakes, with(options.metal3labelsync_concurrency)),
     ];

@@ -23,6 +23,9 @@ pub struct Options {
     /// Metal3MachineTemplates looked at at once.
     #[arg(long, default_value_t = 10)]
     pub metal3machinetemplate_concurrency: usize,
+    /// Metal3Remediations looked at at once.
+    #[arg(long, default_value_t = 10)]
+    pub metal3remediation_concurrency: usize,
     /// Name address claims after the host, so that a host keeps its addresses over re-provisioning.
     #[arg(long, default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub enable_bmh_name_based_preallocation: bool,
@@ -46,6 +49,7 @@ impl Default for Options {
             metal3data_concurrency: 10,
             metal3labelsync_concurrency: 10,
             metal3machinetemplate_concurrency: 10,
+            metal3remediation_concurrency: 10,
             enable_bmh_name_based_preallocation: false,
             fast_track: false,
             strict_failure_domains: false,

@@ -5,13 +5,14 @@
 //! serves all of its machines for a few seconds.
 
 mod kubeconfig;
+mod repair;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::core::v1::{Node, Taint};
 use kit::client::{Io, Limits};
 use kit::pass::{Class, Fault, Key, Target, Write};
 use kit::wakes::Bell;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::kubeconfig::kubeconfig;
 pub use self::kubeconfig::{KUBECONFIG_KEY, KubeconfigError};
+pub use self::repair::{GIVE_UP, NodeInRepair, OUT_OF_SERVICE, forbidden};
 
 /// Suffix of the Secret that holds a workload cluster's kubeconfig; Cluster API makes it.
 pub const KUBECONFIG_SUFFIX: &str = "-kubeconfig";
@@ -60,7 +62,7 @@ impl NodeSeen {
 }
 
 /// A write to one Node of a workload cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum NodeWrite {
     /// Sets `spec.providerID` of a Node that has none.
     ProviderId {
@@ -80,17 +82,58 @@ pub enum NodeWrite {
         /// Label changes.
         labels: BTreeMap<String, Option<String>>,
     },
+    /// Replaces the taints.
+    Taints {
+        /// The Node.
+        node: String,
+        /// Its uid.
+        uid: String,
+        /// The resourceVersion that the list was made from: others taint Nodes, too.
+        version: String,
+        /// All taints.
+        taints: Vec<Taint>,
+    },
+    /// Adds labels and annotations.
+    Restore {
+        /// The Node.
+        node: String,
+        /// Its uid.
+        uid: String,
+        /// Labels that it has not.
+        labels: BTreeMap<String, String>,
+        /// Annotations that it has not.
+        annotations: BTreeMap<String, String>,
+    },
+    /// Deletes the Node.
+    Delete {
+        /// The Node.
+        node: String,
+        /// Its uid: a Node that came back meanwhile stays.
+        uid: String,
+    },
 }
 
 impl NodeWrite {
     fn as_write(&self) -> Write {
-        let (node, uid, body) = match self {
-            Self::ProviderId { node, uid, id } => (node, uid, json!({ "spec": { "providerID": id } })),
-            Self::Labels { node, uid, labels } => (node, uid, json!({ "metadata": { "labels": labels } })),
+        let target = |node: &String, uid: &String, version: Option<&String>| Target {
+            uid: Some(uid.clone()),
+            resource_version: version.cloned(),
+            ..Target::new::<Node>(Key::new("", node.as_str()))
         };
-        let mut target = Target::new::<Node>(Key::new("", node.as_str()));
-        target.uid = Some(uid.clone());
-        Write::Patch { target, body }
+        let patch = |target, body| Write::Patch { target, body };
+        match self {
+            Self::ProviderId { node, uid, id } => patch(target(node, uid, None), json!({"spec": {"providerID": id}})),
+            Self::Labels { node, uid, labels } => {
+                patch(target(node, uid, None), json!({"metadata": {"labels": labels}}))
+            }
+            Self::Taints { node, uid, version, taints } => {
+                patch(target(node, uid, Some(version)), json!({"spec": {"taints": taints}}))
+            }
+            Self::Restore { node, uid, labels, annotations } => {
+                patch(target(node, uid, None), json!({"metadata": {"labels": labels, "annotations": annotations}}))
+            }
+            Self::Delete { node, uid } => Write::Delete { target: target(node, uid, None) },
+        }
     }
 }
 

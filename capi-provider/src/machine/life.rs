@@ -28,7 +28,7 @@ const NO_NODE: Duration = Duration::from_secs(10);
 const BOOT: Duration = Duration::from_mins(5);
 
 /// A write to a Node of the workload cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Call {
     /// The Cluster.
     pub cluster: Key,

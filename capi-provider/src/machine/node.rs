@@ -65,7 +65,7 @@ impl Wanted {
 }
 
 /// The outcome of looking for a machine's Node.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum NodeMatch {
     /// The Node carries the machine's ID.
     Linked {
