@@ -24,6 +24,9 @@ use crate::{gobuild, versions};
 /// How long one component may take to answer on a busy machine.
 const START: Duration = Duration::from_mins(2);
 
+/// The admission plugin of [`Options::owner_rights`].
+const OWNER_RIGHTS: &str = ",OwnerReferencesPermissionEnforcement";
+
 /// Addresses of Services; the first one is the API server's own.
 const SERVICES: &str = "10.96.0.0/16";
 
@@ -40,6 +43,9 @@ pub struct Options {
     pub port: Option<u16>,
     /// Authorities that exist already: those Cluster API made for a workload cluster.
     pub given: Option<Given>,
+    /// Whether who makes an object the owner of another is asked for the right to do so, as where tenants are kept apart.
+    /// The API server learns of new kinds only every half minute for it.
+    pub owner_rights: bool,
     /// Whether Nodes that do not report are marked unready. Turn it off for Nodes that no kubelet stands behind.
     pub heartbeats: bool,
 }
@@ -52,6 +58,7 @@ impl Default for Options {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             port: None,
             given: None,
+            owner_rights: false,
             heartbeats: true,
         }
     }
@@ -115,7 +122,7 @@ pub async fn start(bench: &Bench, options: Options) -> Result<ControlPlane> {
     let [etcd_port, peer_port, kcm_port] = free[..] else { anyhow::bail!("asked for three ports") };
     // Both at once: the API server tries its storage again until it answers.
     let etcd = plane.start_etcd(&etcd, etcd_port, peer_port).await?;
-    let apiserver = plane.start_apiserver(etcd_port).await?;
+    let apiserver = plane.start_apiserver(etcd_port, options.owner_rights).await?;
     let client = plane.client().await?;
     until("the API server being ready", START, async || {
         etcd.check()?;
@@ -259,7 +266,7 @@ impl ControlPlane {
         self.supervisor.start(spec).await
     }
 
-    async fn start_apiserver(&self, etcd_port: u16) -> Result<Record> {
+    async fn start_apiserver(&self, etcd_port: u16, owner_rights: bool) -> Result<Record> {
         let file = |flag: &str, name: &str| format!("--{flag}={}", self.pki.path(name).display());
         let spec = Spec::new(self.process("apiserver"), self.place.binaries.join("kube-apiserver")).netns(self.netns());
         let spec = spec.args([
@@ -284,7 +291,7 @@ impl ControlPlane {
             "--requestheader-extra-headers-prefix=X-Remote-Extra-".to_owned(),
             "--kubelet-preferred-address-types=InternalIP,Hostname".to_owned(),
             "--authorization-mode=Node,RBAC".to_owned(),
-            "--enable-admission-plugins=NodeRestriction".to_owned(),
+            format!("--enable-admission-plugins=NodeRestriction{}", if owner_rights { OWNER_RIGHTS } else { "" }),
             "--enable-bootstrap-token-auth".to_owned(),
             "--allow-privileged".to_owned(),
         ]);

@@ -13,7 +13,7 @@ mod addresses;
 mod choice;
 mod hosts;
 mod meter;
-mod quick_ironic;
+pub mod quick_ironic;
 mod table;
 
 use std::time::Instant;

@@ -21,6 +21,7 @@ use crate::bench::{Bench, source_tree};
 use crate::clusterctl::Request;
 use crate::host::free_ports;
 use crate::level_a::{self, ControlPlane, Options};
+use crate::manager::Manager;
 use crate::wait::until;
 use crate::{level_b, manager, manifests, workload};
 
@@ -32,7 +33,8 @@ pub const LIMIT: Duration = Duration::from_mins(5);
 pub enum Cast {
     /// Only the definitions, without webhooks and conversion: the test itself brings or plays the controllers.
     Definitions,
-    /// Our binary, once as `ipam` and once as `capi-provider`, with its webhooks; definitions of hosts, unserved.
+    /// Our binary, once as `ipam` and once as `capi-provider`, with its webhooks and no more rights than we ship;
+    /// definitions of hosts, unserved.
     Managers,
 }
 
@@ -46,6 +48,7 @@ pub struct Stage {
     pub client: Client,
     /// The story's own namespace.
     pub namespace: String,
+    managers: Vec<Manager>,
     workload: OnceCell<Client>,
 }
 
@@ -63,14 +66,15 @@ impl Stage {
         let plane = level_a::start(&bench, Options::default()).await?;
         level_b::start(&bench, &plane).await?;
         let client = plane.client().await?;
-        match cast {
+        let managers = match cast {
             Cast::Definitions => {
                 manifests::apply(&client, "default", &definitions()?).await?;
+                Vec::new()
             }
             Cast::Managers => managers(&plane, &client).await?,
-        }
+        };
         let namespace = plane.namespace("story").await?;
-        Ok(Self { bench, plane, client, namespace, workload: OnceCell::new() })
+        Ok(Self { bench, plane, client, namespace, managers, workload: OnceCell::new() })
     }
 
     /// Adds hosts `host-1` to `host-<count>`, inspected and free, and who plays them.
@@ -98,8 +102,12 @@ impl Stage {
         Ok(plane)
     }
 
-    /// Stops everything.
+    /// Stops everything. A story in which one of our managers was refused something for want of rights has failed.
     pub async fn strike(self) -> Result<()> {
+        for manager in &self.managers {
+            let refused = manager.refused().await?;
+            ensure!(refused.is_empty(), "{} was refused: {refused:#?}", manager.process.name);
+        }
         self.bench.wipe().await
     }
 
@@ -141,6 +149,22 @@ impl Stage {
         let port = free_port()?;
         let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/cluster.yaml"))?;
         Ok((manifests::parse(&text.replace("6443", &port.to_string()))?, port))
+    }
+
+    /// The same with meta data for the machines, which played hosts need to join as Nodes.
+    pub fn small_cluster_with_data(&self) -> Result<(Vec<Value>, u16)> {
+        let (mut objects, port) = self.small_cluster()?;
+        for object in &mut objects {
+            if object["kind"] == "Metal3MachineTemplate" {
+                object["spec"]["template"]["spec"]["dataTemplate"] = json!({"name": "one"});
+            }
+        }
+        objects.push(json!({
+            "apiVersion": "infrastructure.cluster.x-k8s.io/v1beta2", "kind": "Metal3DataTemplate",
+            "metadata": {"name": "one"},
+            "spec": {"metaData": {"objectNames": [{"key": "machine", "object": "machine"}]}},
+        }));
+        Ok((objects, port))
     }
 
     /// Applies objects in the story's namespace.
@@ -234,13 +258,19 @@ fn definitions() -> Result<Vec<Value>> {
     crds.collect()
 }
 
-async fn managers(plane: &ControlPlane, client: &Client) -> Result<()> {
+async fn managers(plane: &ControlPlane, client: &Client) -> Result<Vec<Manager>> {
     let mut hosts = manager::component("bmo")?;
     hosts.retain(|object| object["kind"] == "CustomResourceDefinition");
     manifests::apply(client, "default", &hosts).await?;
+    let mut all = Vec::new();
     for (subcommand, folder) in [("ipam", "ipam-metal3"), ("capi-provider", "infrastructure-metal3")] {
-        let options = manager::Options { name: subcommand.into(), args: vec![subcommand.into()], env: vec![] };
-        manager::start(plane, manager::component(folder)?, options).await?;
+        let options = manager::Options {
+            name: subcommand.into(),
+            args: vec![subcommand.into()],
+            shipped_rights: true,
+            ..manager::Options::default()
+        };
+        all.push(manager::start(plane, manager::component(folder)?, options).await?);
     }
-    Ok(())
+    Ok(all)
 }

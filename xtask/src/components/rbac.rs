@@ -7,6 +7,10 @@ const ALL: &[&str] = &["create", "delete", "get", "list", "patch", "update", "wa
 const READ: &[&str] = &["get", "list", "watch"];
 const STATUS: &[&str] = &["get", "patch", "update"];
 
+/// The right to name objects as owners that wait for what they own to be deleted first; clusters that keep tenants
+/// apart demand it (OwnerReferencesPermissionEnforcement).
+const BLOCK: &[&str] = &["update"];
+
 fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> Value {
     json!({"apiGroups": [group], "resources": resources, "verbs": verbs})
 }
@@ -73,9 +77,8 @@ fn ipam() -> Vec<Value> {
         rule("ipam.metal3.io", &["ippools/status", "ipclaims/status", "ipaddresses/status"], STATUS),
         rule("ipam.cluster.x-k8s.io", &["ipaddressclaims", "ipaddresses"], ALL),
         rule("ipam.cluster.x-k8s.io", &["ipaddressclaims/status", "ipaddresses/status"], STATUS),
-        // Where the API server checks who may block the deletion of an owner (OwnerReferencesPermissionEnforcement).
-        rule("ipam.metal3.io", &["ippools/finalizers", "ipclaims/finalizers"], &["update"]),
-        rule("ipam.cluster.x-k8s.io", &["ipaddressclaims/finalizers"], &["update"]),
+        rule("ipam.metal3.io", &["ippools/finalizers", "ipclaims/finalizers"], BLOCK),
+        rule("ipam.cluster.x-k8s.io", &["ipaddressclaims/finalizers"], BLOCK),
     ]
 }
 
@@ -100,6 +103,7 @@ fn bmo() -> Vec<Value> {
         rule("ironic.metal3.io", &["ironics"], READ),
         rule("metal3.io", &kinds, ALL),
         rule("metal3.io", &status, STATUS),
+        rule("metal3.io", &["baremetalhosts/finalizers"], BLOCK),
         rule("metal3.io", &["hostupdatepolicies"], READ),
     ]
 }

@@ -43,24 +43,24 @@ impl Shared {
 
 /// The played Ironic, serving until the process ends.
 #[derive(Debug, Clone)]
-pub(super) struct QuickIronic {
+pub struct QuickIronic {
     address: SocketAddr,
     played: Played,
 }
 
 impl QuickIronic {
     /// `IRONIC_ENDPOINT`.
-    pub(super) fn endpoint(&self) -> String {
+    pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// Requests answered so far.
-    pub(super) fn requests(&self) -> u64 {
+    pub fn requests(&self) -> u64 {
         self.played.requests.load(Ordering::Relaxed)
     }
 
     /// Requests that it had no answer for, with how often they came; for people.
-    pub(super) fn unknown(&self) -> Option<String> {
+    pub fn unknown(&self) -> Option<String> {
         let unknown = self.played.unknown.lock().unwrap_or_else(PoisonError::into_inner);
         let told: Vec<String> = unknown.iter().map(|(request, times)| format!("{request} ({times} times)")).collect();
         (!told.is_empty()).then(|| told.join(", "))
@@ -68,7 +68,7 @@ impl QuickIronic {
 }
 
 /// Starts it on a free port of the loopback address.
-pub(super) async fn start() -> Result<QuickIronic> {
+pub async fn start() -> Result<QuickIronic> {
     let played = Played::default();
     let router = service().merge(nodes()).merge(ports()).fallback(nothing);
     let router = router.layer(from_fn_with_state(Arc::clone(&played), count)).with_state(Arc::clone(&played));
