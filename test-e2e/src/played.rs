@@ -86,6 +86,11 @@ impl Player {
             (false, "provisioned") if image.is_null() => {
                 self.report(name, "available", false, json!({"provisioning": {"image": null}})).await
             }
+            (true, "provisioned") if host.data["status"]["poweredOn"] == kept_off(host) => {
+                let power = Patch::Merge(json!({"status": {"poweredOn": !kept_off(host)}}));
+                self.hosts.patch_status(name, &PatchParams::default(), &power).await?;
+                Ok(())
+            }
             (true, "provisioned") => match workload {
                 Some(workload) => self.boot(host, name, workload).await,
                 None => Ok(()),
@@ -138,4 +143,9 @@ impl Player {
         self.hosts.patch_status(name, &PatchParams::default(), &patch).await?;
         Ok(())
     }
+}
+
+/// Whether somebody's annotation asks for the machine to be off.
+fn kept_off(host: &DynamicObject) -> bool {
+    host.metadata.annotations.iter().flatten().any(|(key, _)| key.starts_with("reboot.metal3.io/"))
 }

@@ -104,17 +104,7 @@ impl Hook for Death {
 
 async fn story(stage: &Stage, lives: &AtomicUsize) -> Result<()> {
     let mut phases = Phases::start("crashing provider");
-    let (mut objects, port) = stage.small_cluster()?;
-    for object in &mut objects {
-        if object["kind"] == "Metal3MachineTemplate" {
-            object["spec"]["template"]["spec"]["dataTemplate"] = json!({"name": "one"});
-        }
-    }
-    objects.push(json!({
-        "apiVersion": "infrastructure.cluster.x-k8s.io/v1beta2", "kind": "Metal3DataTemplate",
-        "metadata": {"name": "one"},
-        "spec": {"metaData": {"objectNames": [{"key": "machine", "object": "machine"}]}},
-    }));
+    let (objects, port) = stage.small_cluster_with_data()?;
     stage.apply(&objects).await?;
     let workload = stage.workload("one", port).await?;
     phases.done("endpoint up");

@@ -6,7 +6,7 @@ use api::capi::{Cluster, Machine};
 use api::infra::v1beta2::{Metal3Machine, Metal3Remediation};
 use api::metal3::BareMetalHost;
 use api::names::annotation;
-use jiff::Timestamp;
+use kit::clock::Clock;
 use kit::owners;
 use kit::pass::{Fault, Found, Key};
 use kit::runtime::Context;
@@ -33,6 +33,7 @@ pub struct Remediations {
     hosts: Store<BareMetalHost>,
     clusters: Store<Cluster>,
     remotes: Remotes,
+    clock: Clock,
     watch_filter: String,
 }
 
@@ -46,6 +47,7 @@ impl Remediations {
             hosts: context.store::<BareMetalHost>().index(BY_REMEDIATION, kept_off_by),
             clusters: context.store(),
             remotes,
+            clock: context.clock.clone(),
             watch_filter: context.watch_filter.clone(),
         }
     }
@@ -89,7 +91,7 @@ impl Remediations {
         let cluster = owner.as_ref().and_then(|owner| self.clusters.get(&beside(&owner.spec.cluster_name)));
         let uid = remediation.metadata.uid.clone().unwrap_or_default();
         let mut view = View {
-            now: Timestamp::now(),
+            now: self.clock.now(),
             cluster_paused: cluster.is_some_and(|cluster| cluster.is_paused()),
             host: owner.as_ref().and_then(|owner| self.host(&key.namespace, owner)),
             kept_off: self.hosts.by(BY_REMEDIATION, &uid),
