@@ -197,12 +197,10 @@ fn ours(tree: &Path, provider: &Provider, folder: &Path) -> Result<()> {
     let own = clusterctl.join(provider.folder);
     copy(&own.join("metadata.yaml"), &folder.join("metadata.yaml"))?;
     let components = [own.join(provider.components), clusterctl.join(provider.components)];
-    let components = components.iter().find(|path| path.is_file());
-    match components {
-        Some(components) => copy(components, &folder.join(provider.components))?,
-        // Enough for `generate cluster`; `init` would say itself that the file is missing.
-        None => eprintln!("clusterctl: no {}: `make generate` writes it", provider.components),
-    }
+    let Some(components) = components.iter().find(|path| path.is_file()) else {
+        bail!("no {} for {}: `make generate` writes it", provider.components, provider.folder)
+    };
+    copy(components, &folder.join(provider.components))?;
     if provider.kind == "InfrastructureProvider" {
         for entry in std::fs::read_dir(tree.join("templates"))? {
             let path = entry?.path();

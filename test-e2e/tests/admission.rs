@@ -78,6 +78,13 @@ async fn what_is_left_out_gets_its_default() {
     let made = create(&client, "default", &cluster).await.unwrap();
     assert_eq!(made["spec"]["controlPlaneEndpoint"]["port"], 6443);
     assert_eq!(made["spec"]["cloudProviderEnabled"], false);
+    for version in ["v1beta1", "v1beta2"] {
+        let bare = json!({
+            "apiVersion": format!("infrastructure.cluster.x-k8s.io/{version}"), "kind": "Metal3Remediation",
+            "metadata": {"name": format!("bare-{version}")},
+        });
+        assert_eq!(create(&client, "default", &bare).await.unwrap()["spec"], json!({}), "{version}");
+    }
     let pool = json!({
         "apiVersion": "ipam.metal3.io/v1alpha1", "kind": "IPPool",
         "metadata": {"name": "short"}, "spec": {"namePrefix": "short", "pools": [{"subnet": "192.0.2.0/24"}]},
@@ -218,6 +225,7 @@ fn fixed() -> Vec<Row> {
             vec![("/spec/bootMACAddress", json!("52:54:00:aa:00:ff"))],
             &["bootMACAddress"][..],
         ),
+        ("hosts.yaml", "rack1-node1-events", vec![("/spec/context", json!("rack2"))], &["recreate"]),
         ("machines-v1beta2.yaml", "edge-workers-0", vec![("/spec/index", json!(1))], &["ndex"]),
         (
             "machines-v1beta2.yaml",
