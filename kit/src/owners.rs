@@ -7,8 +7,6 @@ use crate::Kind;
 use crate::key::Target;
 use crate::pass::Write;
 
-/// The name of the index of [`crate::store::Store::index_owners`].
-pub const OWNER_UID: &str = "owner-uid";
 /// Cluster API's annotation that stops every controller of an object, whatever its value.
 pub const PAUSED: &str = "cluster.x-k8s.io/paused";
 /// Cluster API's label that assigns an object to one of several managers.

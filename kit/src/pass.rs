@@ -82,12 +82,6 @@ impl<C> Plan<C> {
     pub fn ask(call: C, next: Next) -> Self {
         Self { call: Some(call), ..Self::wait(next) }
     }
-    /// Adds a write.
-    #[must_use]
-    pub fn and_write(mut self, write: Write) -> Self {
-        self.writes.push(write);
-        self
-    }
     /// Adds an event.
     #[must_use]
     pub fn and_note(mut self, note: Note) -> Self {

@@ -3,10 +3,11 @@
 //! The answer of an own write is put into the store at once; a watch event older than that is ignored until the
 //! watch has passed it, or for [`OWN_WRITE_TTL`]. So a pass never decides on a state before its own last write.
 
+mod shelf;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
-use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::watch;
@@ -16,41 +17,8 @@ use crate::Kind;
 use crate::client::Absorb;
 use crate::key::Key;
 
-/// How long an own write outranks older watch events. Longer than any normal watch delay; after it, the watch is
-/// believed again (a restored etcd has lower resourceVersions).
-pub const OWN_WRITE_TTL: Duration = Duration::from_secs(30);
-
-/// Values under which an object is found by an index.
-type IndexFn<K> = Arc<dyn Fn(&K) -> Vec<String> + Send + Sync>;
-/// Called with the object before and after each change.
-type Subscriber<K> = Arc<dyn Fn(Option<&K>, Option<&K>) + Send + Sync>;
-
-/// An object of the API server that does not have the shape of its kind.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unreadable {
-    /// Its name.
-    pub key: Key,
-    /// Which field is wrong and why.
-    pub error: String,
-}
-
-struct Entry<K> {
-    object: Arc<K>,
-    /// Set while the object is known from our own write only.
-    own: Option<Instant>,
-}
-
-/// The keys under each value of an index.
-type Entries = BTreeMap<String, BTreeSet<Key>>;
-
-struct Inner<K> {
-    objects: BTreeMap<Key, Entry<K>>,
-    indexes: BTreeMap<&'static str, (IndexFn<K>, Entries)>,
-    subscribers: Vec<Subscriber<K>>,
-    unreadable: BTreeMap<Key, String>,
-    /// Objects that are gone: late watch events and late answers to own writes of that uid do not bring them back.
-    tombs: BTreeMap<Key, (String, Instant)>,
-}
+use self::shelf::{Change, Entries, Entry, Inner, Newer, Subscriber, buried, bury, fresh, insert, order, trim};
+pub use self::shelf::{OWN_WRITE_TTL, older};
 
 /// The cached objects of one kind. Cheap to clone; all clones are one cache.
 pub struct Store<K> {
@@ -114,14 +82,6 @@ impl<K: Kind> Store<K> {
         self
     }
 
-    /// The index `owner-uid`: objects by the uid of each of their owners.
-    #[must_use]
-    pub fn index_owners(self) -> Self {
-        self.index(crate::owners::OWNER_UID, |object| {
-            object.meta().owner_references.iter().flatten().map(|owner| owner.uid.clone()).collect()
-        })
-    }
-
     /// One object.
     pub fn get(&self, key: &Key) -> Option<Arc<K>> {
         self.read().objects.get(key).map(|entry| entry.object.clone())
@@ -156,12 +116,6 @@ impl<K: Kind> Store<K> {
         self.read().unreadable.get(key).cloned()
     }
 
-    /// All objects that cannot be read.
-    pub fn all_unreadable(&self) -> Vec<Unreadable> {
-        let inner = self.read();
-        inner.unreadable.iter().map(|(key, error)| Unreadable { key: key.clone(), error: error.clone() }).collect()
-    }
-
     /// Whether the cache has not yet seen the given resourceVersion of an object: gather then answers `Stale`.
     pub fn behind(&self, key: &Key, resource_version: &str) -> bool {
         match self.get(key).and_then(|object| object.meta().resource_version.clone()) {
@@ -182,11 +136,6 @@ impl<K: Kind> Store<K> {
         for object in known {
             changed(None, Some(&object));
         }
-    }
-
-    /// Whether the first list has been received.
-    pub fn is_synced(&self) -> bool {
-        *self.synced.borrow()
     }
 
     /// Follows the first list being received.
@@ -298,111 +247,6 @@ impl<K: Kind> Absorb for Store<K> {
             bury(&mut inner, key, uid)
         };
         self.tell(removed);
-    }
-}
-
-struct Change<K> {
-    old: Option<Arc<K>>,
-    new: Option<Arc<K>>,
-}
-
-fn insert<K: Kind>(inner: &mut Inner<K>, key: &Key, entry: Entry<K>) -> Change<K> {
-    let new = entry.object.clone();
-    let old = inner.objects.insert(key.clone(), entry).map(|entry| entry.object);
-    reindex(inner, key, old.as_deref(), Some(&new));
-    Change { old, new: Some(new) }
-}
-
-fn remove<K: Kind>(inner: &mut Inner<K>, key: &Key, uid: Option<&str>) -> Option<Change<K>> {
-    let known = inner.objects.get(key)?;
-    if uid.is_some() && known.object.meta().uid.as_deref() != uid {
-        return None;
-    }
-    let old = inner.objects.remove(key)?.object;
-    reindex(inner, key, Some(&old), None);
-    Some(Change { old: Some(old), new: None })
-}
-
-fn reindex<K: Kind>(inner: &mut Inner<K>, key: &Key, old: Option<&K>, new: Option<&K>) {
-    for (values, entries) in inner.indexes.values_mut() {
-        let before = old.map(|object| values(object)).unwrap_or_default();
-        let after = new.map(|object| values(object)).unwrap_or_default();
-        for value in before.iter().filter(|value| !after.contains(value)) {
-            if let Some(keys) = entries.get_mut(value) {
-                keys.remove(key);
-                if keys.is_empty() {
-                    entries.remove(value);
-                }
-            }
-        }
-        for value in after {
-            entries.entry(value).or_default().insert(key.clone());
-        }
-    }
-}
-
-/// Removes an object and remembers its uid, which never comes back.
-fn bury<K: Kind>(inner: &mut Inner<K>, key: &Key, uid: Option<&str>) -> Option<Change<K>> {
-    let removed = remove(inner, key, uid);
-    let of_removed = || removed.as_ref()?.old.as_ref()?.meta().uid.clone();
-    if let Some(uid) = uid.map(ToOwned::to_owned).or_else(of_removed) {
-        inner.tombs.insert(key.clone(), (uid, Instant::now()));
-        // Now and then, so that the cost per deletion stays constant.
-        if inner.tombs.len().is_power_of_two() {
-            inner.tombs.retain(|_, (_, since)| since.elapsed() < OWN_WRITE_TTL);
-        }
-    }
-    removed
-}
-
-/// Whether this is a late state of an object that is gone; forgets the tomb when it is not.
-fn buried<K: Kind>(inner: &mut Inner<K>, key: &Key, object: &K) -> bool {
-    let Some((uid, since)) = inner.tombs.get(key) else { return false };
-    if object.meta().uid.as_deref() == Some(uid) && since.elapsed() < OWN_WRITE_TTL {
-        return true;
-    }
-    inner.tombs.remove(key);
-    false
-}
-
-fn fresh(own: Option<Instant>) -> bool {
-    own.is_some_and(|since| since.elapsed() < OWN_WRITE_TTL)
-}
-
-enum Newer {
-    Known,
-    Given,
-    Same,
-}
-
-fn order<K: Kind>(known: &K, given: &K) -> Newer {
-    let version = |object: &K| object.meta().resource_version.clone().unwrap_or_default();
-    let (a, b) = (version(known), version(given));
-    if known.meta().uid != given.meta().uid {
-        return if older(&b, &a) { Newer::Known } else { Newer::Given };
-    }
-    if a.is_empty() && b.is_empty() {
-        Newer::Given
-    } else if a == b {
-        Newer::Same
-    } else if older(&b, &a) {
-        Newer::Known
-    } else {
-        Newer::Given
-    }
-}
-
-/// Whether resourceVersion `a` is older than `b`. They are numbers in a text; what is no number is never older.
-pub fn older(a: &str, b: &str) -> bool {
-    matches!((a.parse::<u128>(), b.parse::<u128>()), (Ok(a), Ok(b)) if a < b)
-}
-
-/// Drops what no controller reads and what is often larger than the object.
-fn trim<K: Kind>(object: &mut K) {
-    let meta = object.meta_mut();
-    meta.managed_fields = None;
-    if let Some(annotations) = &mut meta.annotations {
-        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
     }
 }
 
