@@ -10,7 +10,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 
-use crate::host::errors::ErrorKind;
+use crate::host::credentials::{BAD_CREDENTIALS, NO_REFERENCE, NO_SECRET};
+use crate::host::errors::{ErrorKind, GIVE_UP_DELETION_AFTER};
 use crate::host::state::State as S;
 
 /// Upper bounds of the phases that boot a machine, in seconds.
@@ -60,6 +61,10 @@ struct Families {
     delayed_deprovisioning: Family<Host, Counter>,
     unmanaged: Counter,
     credentials_updated: Counter,
+    credentials_missing: Counter,
+    credentials_invalid: Counter,
+    deleted_deployed: Counter,
+    deleted_running: Counter,
     phases: [Histograms; 4],
     hosts: Family<InState, Gauge>,
 }
@@ -81,6 +86,10 @@ fn register(metrics: &Metrics) -> Families {
         delayed_deprovisioning: Family::default(),
         unmanaged: Counter::default(),
         credentials_updated: Counter::default(),
+        credentials_missing: Counter::default(),
+        credentials_invalid: Counter::default(),
+        deleted_deployed: Counter::default(),
+        deleted_running: Counter::default(),
         phases: [registration, phase, phase, phase].map(Family::new_with_constructor),
         hosts: Family::default(),
     };
@@ -99,6 +108,16 @@ fn register(metrics: &Metrics) -> Families {
             "Credentials that were replaced",
             f.credentials_updated.clone(),
         );
+        let wrong = [("missing", &f.credentials_missing), ("invalid", &f.credentials_invalid)];
+        for (name, counter) in wrong {
+            let text = format!("Times that a host was found with {name} credentials");
+            registry.register(format!("metal3_credentials_{name}"), text, counter.clone());
+        }
+        let gave_up = [("deprovisioning", &f.deleted_deployed), ("powering_off", &f.deleted_running)];
+        for (name, counter) in gave_up {
+            let text = format!("Hosts deleted although {name} failed again and again");
+            registry.register(format!("metal3_delete_without_{name}"), text, counter.clone());
+        }
         for (name, family) in ["register", "inspect", "provision", "deprovision"].iter().zip(&f.phases) {
             let name = format!("metal3_operation_{name}_duration_seconds");
             registry.register(name, "How long a phase took", family.clone());
@@ -148,11 +167,30 @@ impl Families {
             if *to == S::Unmanaged {
                 self.unmanaged.inc();
             }
+            match (from, to) {
+                (S::Deprovisioning, S::PoweringOffBeforeDelete | S::Deleting)
+                    if before.error_count > GIVE_UP_DELETION_AFTER =>
+                {
+                    self.deleted_deployed.inc();
+                }
+                (S::PoweringOffBeforeDelete, S::Deleting) if before.error_count > GIVE_UP_DELETION_AFTER => {
+                    self.deleted_running.inc();
+                }
+                _ => {}
+            }
         }
         if let Some(kind) = after.error_type.as_ref().and_then(|kind| ErrorKind::parse(kind.as_str()))
             && after.error_count > before.error_count
         {
             self.errors.get_or_create(&Fault { error_type: kind.event() }).inc();
+        }
+        if before.error_message != after.error_message {
+            let says = |text: &str| after.error_message.starts_with(text);
+            if says(NO_SECRET) {
+                self.credentials_missing.inc();
+            } else if says(NO_REFERENCE) || says(BAD_CREDENTIALS) {
+                self.credentials_invalid.inc();
+            }
         }
         if before.powered_on != after.powered_on {
             let (namespace, host) = (label.namespace.clone(), label.host.clone());
@@ -232,5 +270,34 @@ mod tests {
         }
         store.vanished(&kit::key::Key::of(&host), None);
         assert!(!metrics.render(&Book::default()).contains("host=\"a\""));
+    }
+
+    #[test]
+    fn wrong_credentials_and_forced_deletions_are_counted() {
+        let metrics = Metrics::default();
+        let store = Store::<BareMetalHost>::fixed([]);
+        observe(&metrics, &store);
+        let registration = api::metal3::ErrorType::Registration;
+        let states = vec![
+            build::host("ns", "a").state(S::Registering),
+            build::host("ns", "a").state(S::Registering).error(registration.clone(), NO_SECRET, 1),
+            build::host("ns", "a").state(S::Registering).error(registration.clone(), NO_SECRET, 2),
+            build::host("ns", "a").state(S::Registering).error(registration, BAD_CREDENTIALS, 3),
+            build::host("ns", "a").state(S::Deprovisioning).error(api::metal3::ErrorType::Provisioning, "no", 4),
+            build::host("ns", "a").state(S::PoweringOffBeforeDelete),
+            build::host("ns", "a").state(S::Deleting),
+        ];
+        for (version, host) in states.into_iter().enumerate() {
+            store.seen(host.version(&(version + 1).to_string()));
+        }
+        let text = metrics.render(&Book::default());
+        for line in [
+            "metal3_credentials_missing_total 1",
+            "metal3_credentials_invalid_total 1",
+            "metal3_delete_without_deprovisioning_total 1",
+            "metal3_delete_without_powering_off_total 0",
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
     }
 }

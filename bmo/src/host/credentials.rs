@@ -11,6 +11,13 @@ use crate::host::step::Step;
 use crate::host::view::{Credentials, HostView};
 use crate::host::wish;
 
+/// How the message of an empty reference begins.
+pub const NO_REFERENCE: &str = "No BMC CredentialsName defined";
+/// How the message of a missing Secret begins.
+pub const NO_SECRET: &str = "BMC CredentialsName secret doesn't exist";
+/// How the message of a Secret without user name or password begins.
+pub const BAD_CREDENTIALS: &str = "Validation error with BMC credentials:";
+
 const KIND: ErrorKind = ErrorKind::Registration;
 
 /// User name and password.
@@ -46,14 +53,12 @@ pub fn guard(view: &HostView) -> Option<Step> {
 fn problem(view: &HostView) -> Option<String> {
     let bmc = &view.spec().bmc;
     if bmc.credentials_name.is_empty() {
-        return Some(
-            "No BMC CredentialsName defined The BMC secret reference is empty; set spec.bmc.credentialsName".into(),
-        );
+        return Some(format!("{NO_REFERENCE} The BMC secret reference is empty; set spec.bmc.credentialsName"));
     }
     if let Credentials::Missing(name) = &view.credentials {
         let namespace = view.namespace();
         return Some(format!(
-            "BMC CredentialsName secret doesn't exist The BMC secret {namespace}/{name} does not exist; create it with \
+            "{NO_SECRET} The BMC secret {namespace}/{name} does not exist; create it with \
              the keys username and password, or correct spec.bmc.credentialsName"
         ));
     }
@@ -76,9 +81,7 @@ pub fn login(secret: &Secret) -> Result<Login, String> {
     };
     let name = secret.metadata.name.as_deref().unwrap_or_default();
     let missing = |what: &str, key: &str| {
-        format!(
-            "Validation error with BMC credentials: Missing BMC connection {what} '{key}' in credentials; add it to the Secret {name}"
-        )
+        format!("{BAD_CREDENTIALS} Missing BMC connection {what} '{key}' in credentials; add it to the Secret {name}")
     };
     let username = value(keys::USERNAME).ok_or_else(|| missing("detail", keys::USERNAME))?;
     let password = value(keys::PASSWORD).ok_or_else(|| missing("details", keys::PASSWORD))?;
