@@ -45,6 +45,22 @@ pub fn read_dir(dir: &Path) -> Result<Vec<Value>> {
     Ok(all)
 }
 
+/// The definitions of our kinds without conversion, for where nobody serves it; each version is then judged by its
+/// own schema.
+pub fn ours() -> Result<Vec<Value>> {
+    let crds = api::crds().into_iter().map(|crd| {
+        let mut crd = serde_json::to_value(crd)?;
+        if let Some(spec) = crd["spec"].as_object_mut() {
+            spec.remove("conversion");
+        }
+        if let Some(crd) = crd.as_object_mut() {
+            crd.remove("status");
+        }
+        Ok(crd)
+    });
+    crds.collect()
+}
+
 /// Applies the objects (server-side, as [`MANAGER`]), namespaces and definitions first, and waits until every
 /// definition among them is served. Objects without a namespace go to `namespace` when their kind has one.
 pub async fn apply(client: &Client, namespace: &str, objects: &[Value]) -> Result<Vec<DynamicObject>> {

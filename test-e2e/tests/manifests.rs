@@ -21,21 +21,10 @@ async fn plane() -> &'static ControlPlane {
     let plane = fixture::shared("test-manifests", Path::new(env!("CARGO_BIN_EXE_bench"))).await.unwrap();
     let install = async || {
         let client = plane.client().await.unwrap();
-        manifests::apply(&client, "default", &definitions()).await.unwrap();
+        manifests::apply(&client, "default", &manifests::ours().unwrap()).await.unwrap();
     };
     INSTALLED.get_or_init(install).await;
     plane
-}
-
-/// Without a manager there is no conversion; each version is then judged by its own schema.
-fn definitions() -> Vec<Value> {
-    let crds = api::crds().into_iter().map(|crd| {
-        let mut crd = serde_json::to_value(crd).unwrap();
-        crd["spec"].as_object_mut().unwrap().remove("conversion");
-        crd.as_object_mut().unwrap().remove("status");
-        crd
-    });
-    crds.collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -56,8 +56,13 @@ async fn known_as_owners(namespace: &str, kinds: &[(&str, &str)]) {
 }
 
 async fn start(subcommand: &str, folder: &str, env: Vec<(String, String)>) -> Manager {
-    let options =
-        manager::Options { name: subcommand.to_owned(), args: vec![subcommand.to_owned()], env, shipped_rights: true };
+    let options = manager::Options {
+        name: subcommand.to_owned(),
+        args: vec![subcommand.to_owned()],
+        env,
+        shipped_rights: true,
+        ..manager::Options::default()
+    };
     manager::start(plane().await, manager::component(folder).unwrap(), options).await.unwrap()
 }
 

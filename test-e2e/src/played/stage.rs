@@ -68,7 +68,7 @@ impl Stage {
         let client = plane.client().await?;
         let managers = match cast {
             Cast::Definitions => {
-                manifests::apply(&client, "default", &definitions()?).await?;
+                manifests::apply(&client, "default", &manifests::ours()?).await?;
                 Vec::new()
             }
             Cast::Managers => managers(&plane, &client).await?,
@@ -241,21 +241,6 @@ impl Stage {
 fn free_port() -> Result<u16> {
     let ports = free_ports(None, IpAddr::V4(Ipv4Addr::LOCALHOST), 1)?;
     ports.first().copied().ok_or_else(|| anyhow::anyhow!("no free port"))
-}
-
-/// Our kinds without conversion: nobody serves it, and only one version is used.
-fn definitions() -> Result<Vec<Value>> {
-    let crds = api::crds().into_iter().map(|crd| {
-        let mut crd = serde_json::to_value(crd)?;
-        if let Some(spec) = crd["spec"].as_object_mut() {
-            spec.remove("conversion");
-        }
-        if let Some(crd) = crd.as_object_mut() {
-            crd.remove("status");
-        }
-        Ok(crd)
-    });
-    crds.collect()
 }
 
 async fn managers(plane: &ControlPlane, client: &Client) -> Result<Vec<Manager>> {

@@ -50,6 +50,7 @@ async fn replica(plane: &ControlPlane, name: &str, kubeconfig: &Path) -> Manager
         env: vec![("POD_NAME".to_owned(), name.to_owned())],
         kubeconfig: Some(kubeconfig.to_owned()),
         guarded: true,
+        ..manager::Options::default()
     };
     manager::start(plane, manager::component("ipam-metal3").unwrap(), options).await.unwrap()
 }
