@@ -8,6 +8,7 @@ mod stage;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use api::names::annotation;
 use k8s_openapi::api::core::v1::{Node, Secret};
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
@@ -76,6 +77,13 @@ impl Player {
 
     async fn play(&self, host: &DynamicObject, workload: Option<&Client>) -> Result<()> {
         let name = host.metadata.name.as_deref().unwrap_or_default();
+        let annotation = |key: &str| host.metadata.annotations.as_ref().and_then(|all| all.get(key));
+        if annotation(annotation::HOST_PAUSED).is_some() {
+            return Ok(());
+        }
+        if let Some(status) = annotation(annotation::HOST_STATUS) {
+            return self.restore(host, name, status).await;
+        }
         let wanted = host.data["spec"]["image"].is_object() && host.data["spec"]["online"] == true;
         let state = host.data["status"]["provisioning"]["state"].as_str().unwrap_or_default();
         let image = &host.data["spec"]["image"];
@@ -97,6 +105,18 @@ impl Player {
             },
             _ => Ok(()),
         }
+    }
+
+    /// A host that came from another cluster: its state is in the annotation.
+    async fn restore(&self, host: &DynamicObject, name: &str, status: &str) -> Result<()> {
+        if host.data["status"]["provisioning"]["state"].is_null() {
+            let status: Value = serde_json::from_str(status)?;
+            let patch = Patch::Merge(json!({"status": status}));
+            self.hosts.patch_status(name, &PatchParams::default(), &patch).await?;
+        }
+        let patch = Patch::Merge(json!({"metadata": {"annotations": {annotation::HOST_STATUS: null}}}));
+        self.hosts.patch(name, &PatchParams::default(), &patch).await?;
+        Ok(())
     }
 
     /// What the machine itself would do: kubeadm and the kubelet, with the names from its config drive.
@@ -147,5 +167,5 @@ impl Player {
 
 /// Whether somebody's annotation asks for the machine to be off.
 fn kept_off(host: &DynamicObject) -> bool {
-    host.metadata.annotations.iter().flatten().any(|(key, _)| key.starts_with("reboot.metal3.io/"))
+    host.metadata.annotations.iter().flatten().any(|(key, _)| key.starts_with(annotation::REBOOT_PREFIX))
 }
