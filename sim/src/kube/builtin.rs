@@ -3,6 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::kinds::Kind;
+use super::schema::{Problem, ProblemKind};
+use super::{meta, rules};
 
 /// The label by which a Namespace is selected by name.
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
@@ -10,6 +12,11 @@ const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 /// Whether this is the kind of namespaces.
 pub(crate) fn is_namespace(kind: &Kind) -> bool {
     kind.name.group.is_empty() && kind.name.kind == "Namespace"
+}
+
+/// Whether an update of an object that is not there makes it.
+pub(crate) fn is_made_by_update(kind: &Kind) -> bool {
+    kind.name.group == "coordination.k8s.io" && kind.name.kind == "Lease"
 }
 
 /// Fills in what a new object of a built-in kind gets.
@@ -26,6 +33,19 @@ pub(crate) fn prepare(kind: &Kind, object: &mut Value) {
         }
         plain_text(object);
     }
+}
+
+/// Built-in kinds are stricter about finalizers: each has a domain or is one of the API server's own.
+pub(crate) fn judge(kind: &Kind, object: &Value) -> Vec<Problem> {
+    let mut found = Vec::new();
+    for (i, name) in meta::finalizers(object).into_iter().enumerate().filter(|_| !kind.custom) {
+        let field = format!("metadata.finalizers[{i}]");
+        found.extend(rules::qualified(name, &field));
+        if !name.contains('/') && !matches!(name, "kubernetes" | meta::ORPHAN | meta::FOREGROUND) {
+            found.push(Problem::new(ProblemKind::Invalid, field, "neither a known finalizer nor one with a domain"));
+        }
+    }
+    found
 }
 
 /// `stringData` is kept as `data`.

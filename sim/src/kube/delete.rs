@@ -94,7 +94,7 @@ pub(crate) fn delete(state: &mut State, route: &Route, origin: &Origin, bytes: &
 
 /// Deletes every object that a list would have; answers that list.
 pub(crate) fn delete_all(state: &mut State, route: &Route, origin: &Origin, bytes: &[u8]) -> Result<Value, Failure> {
-    let selector = Selector::parse(route.parameter("labelSelector"), route.parameter("fieldSelector"))?;
+    let selector = Selector::parse(route.parameter("labelSelector"), route.parameter("fieldSelector"))?.checked()?;
     let options = Options::parse(route, bytes)?;
     let found = read::select(state, route, &selector);
     let list = read::list_of(route, state.version, found.iter().map(|(_, object)| &**object));

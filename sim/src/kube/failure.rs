@@ -36,6 +36,12 @@ impl Failure {
         Self { plain: true, ..Self::new(404, "", "404 page not found\n") }
     }
 
+    /// A built-in kind has no such subresource.
+    pub(crate) fn no_such_part() -> Self {
+        let message = "the server could not find the requested resource";
+        Self { details: json!({}), ..Self::new(404, "NotFound", message) }
+    }
+
     /// The body or a parameter cannot be used.
     pub fn bad_request(message: impl Into<String>) -> Self {
         Self::new(400, "BadRequest", message)

@@ -195,8 +195,8 @@ fn owner(item: Value) -> Result<Value, Unreadable> {
     Ok(owner)
 }
 
-/// What is wrong with the metadata of any object; `label` demands a name without dots.
-pub(crate) fn judge(object: &Value, label: bool) -> Vec<Problem> {
+/// What is wrong with the names of a new object; `label` demands a name without dots.
+pub(crate) fn judge_names(object: &Value, label: bool) -> Vec<Problem> {
     let mut found = Vec::new();
     let generate = text(object, "generateName");
     if !generate.is_empty() {
@@ -206,6 +206,12 @@ pub(crate) fn judge(object: &Value, label: bool) -> Vec<Problem> {
         "" => found.push(Problem::new(ProblemKind::Required, "metadata.name", "name or generateName is required")),
         name => found.extend(rules::name(name, label, "metadata.name")),
     }
+    found
+}
+
+/// What is wrong with the metadata of any object.
+pub(crate) fn judge(object: &Value) -> Vec<Problem> {
+    let mut found = Vec::new();
     if object["metadata"]["generation"].as_i64().is_some_and(|generation| generation < 0) {
         found.push(Problem::new(ProblemKind::Invalid, "metadata.generation", "negative"));
     }

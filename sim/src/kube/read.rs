@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::failure::Failure;
 use super::route::Route;
+use super::schema::{Problem, ProblemKind};
 use super::selector::Selector;
 use super::state::State;
 use super::write::shown;
@@ -43,9 +44,13 @@ pub(crate) fn list(state: &State, route: &Route) -> Result<Value, Failure> {
         text => text.parse::<usize>().map_err(|_| Failure::bad_request("limit is no number"))?,
     };
     let from = Some(route.parameter("continue")).filter(|token| !token.is_empty()).map(Continue::parse).transpose()?;
-    let version = version(state, route, limit, from.as_ref())?;
+    let exact = is_exact(route, limit, from.is_some())?;
+    let selector = selector.checked()?;
+    let version = version(state, route, exact, from.as_ref())?;
     let mut all = state.at(&route.kind.name, version);
     all.retain(|(key, _)| in_scope(route, key) && from.as_ref().is_none_or(|from| key.to_string() > from.after));
+    // Of one object there are no pages.
+    all.retain(|(key, _)| selector.single().is_none_or(|name| key.name == name));
     let mut items = Vec::new();
     let mut next = None;
     for (i, (key, object)) in all.iter().enumerate() {
@@ -68,24 +73,25 @@ pub(crate) fn list(state: &State, route: &Route) -> Result<Value, Failure> {
     Ok(list)
 }
 
-/// The version that a list shows.
-fn version(state: &State, route: &Route, limit: usize, from: Option<&Continue>) -> Result<u64, Failure> {
-    let asked = route.resource_version()?;
-    let forbidden = |why: &str| {
-        use super::schema::{Problem, ProblemKind};
-        let problem = Problem::new(ProblemKind::Forbidden, "resourceVersionMatch", why);
-        Err(Failure::invalid("meta.k8s.io", "ListOptions", "", &[problem]))
-    };
-    let rule = route.parameter("resourceVersionMatch");
-    let exact = match rule {
-        "" => limit > 0,
-        _ if asked.is_none() => return forbidden("only together with resourceVersion"),
-        _ if from.is_some() => return forbidden("not together with continue"),
-        "Exact" if asked == Some(0) => return forbidden("0 is no exact version"),
-        "Exact" => true,
-        "NotOlderThan" => false,
+/// Whether a list shows exactly the version that it asks for, by `resourceVersionMatch`.
+fn is_exact(route: &Route, limit: usize, goes_on: bool) -> Result<bool, Failure> {
+    let asked = route.parameter("resourceVersion");
+    let why = match route.parameter("resourceVersionMatch") {
+        "" => return Ok(limit > 0),
+        _ if asked.is_empty() => "only together with resourceVersion",
+        _ if goes_on => "not together with continue",
+        "Exact" if asked == "0" => "0 is no exact version",
+        "Exact" => return Ok(true),
+        "NotOlderThan" => return Ok(false),
         other => return Err(Failure::not_simulated(&format!("resourceVersionMatch {other}"))),
     };
+    let problem = Problem::new(ProblemKind::Forbidden, "resourceVersionMatch", why);
+    Err(Failure::invalid("meta.k8s.io", "ListOptions", "", &[problem]))
+}
+
+/// The version that a list shows.
+fn version(state: &State, route: &Route, exact: bool, from: Option<&Continue>) -> Result<u64, Failure> {
+    let asked = route.resource_version()?;
     if let Some(from) = from {
         if asked.is_some_and(|version| version != 0) {
             return Err(Failure::bad_request("specifying resource version is not allowed when using continue"));
@@ -122,10 +128,19 @@ pub(crate) fn in_scope(route: &Route, key: &Key) -> bool {
 
 /// The body of a list.
 pub(crate) fn list_of<'a>(route: &Route, version: u64, items: impl Iterator<Item = &'a Value>) -> Value {
+    // Items of built-in kinds do not say what they are.
+    let item = |object: &Value| {
+        let mut object = shown(route, object);
+        if let Some(members) = object.as_object_mut().filter(|_| !route.kind.custom) {
+            members.remove("apiVersion");
+            members.remove("kind");
+        }
+        object
+    };
     json!({
         "apiVersion": route.api_version(),
         "kind": format!("{}List", route.kind.name.kind),
         "metadata": { "resourceVersion": version.to_string() },
-        "items": items.map(|object| shown(route, object)).collect::<Vec<_>>(),
+        "items": items.map(item).collect::<Vec<_>>(),
     })
 }

@@ -87,6 +87,7 @@ impl Route {
                 let fits = matches!(self.verb, Verb::Get | Verb::Update | Verb::Patch);
                 fits.then_some(()).ok_or_else(|| Failure::no_such_verb(&self.kind, "this"))?;
             }
+            Some(_) if !self.kind.custom => return Err(Failure::no_such_part()),
             Some(_) => return Err(Failure::not_found(&self.kind, &self.key.name)),
         }
         for unknown in ["dryRun", "fieldValidation", "sendInitialEvents", "force", "shardSelector"] {

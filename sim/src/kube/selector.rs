@@ -29,6 +29,22 @@ impl Selector {
         Ok(Self { labels, fields: fields.map(parse_field).collect::<Result<_, _>>()? })
     }
 
+    /// Fields that cannot be selected by are refused later than selectors that cannot be read.
+    pub(crate) fn checked(self) -> Result<Self, Failure> {
+        let unknown =
+            self.fields.iter().find(|(name, _, _)| !matches!(name.as_str(), "metadata.name" | "metadata.namespace"));
+        match unknown {
+            Some((name, _, _)) => Err(Failure::bad_request(format!("field label not supported: {name}"))),
+            None => Ok(self),
+        }
+    }
+
+    /// The one name that is meant, when there is only one.
+    pub(crate) fn single(&self) -> Option<&str> {
+        let named = self.fields.iter().find(|(name, equal, _)| name == "metadata.name" && *equal);
+        named.map(|(_, _, wanted)| wanted.as_str())
+    }
+
     /// Whether every object is meant.
     pub(crate) fn is_all(&self) -> bool {
         self.labels.is_empty() && self.fields.is_empty()
@@ -108,9 +124,6 @@ fn parse_field(term: &str) -> Result<(String, bool, String), Failure> {
     } else {
         return Err(Failure::bad_request(format!("invalid selector: '{term}'")));
     };
-    if !matches!(name, "metadata.name" | "metadata.namespace") {
-        return Err(Failure::bad_request(format!("field label not supported: {name}")));
-    }
     Ok((name.to_owned(), equal, value.to_owned()))
 }
 
@@ -144,7 +157,11 @@ mod tests {
         for (labels, fields) in
             [("x in 1", ""), ("-x", ""), ("x=a b", ""), ("x,", ""), ("", "spec.x=1"), ("", "nonsense")]
         {
-            assert_eq!(Selector::parse(labels, fields).unwrap_err().code, 400, "{labels} {fields}");
+            assert_eq!(
+                Selector::parse(labels, fields).and_then(Selector::checked).unwrap_err().code,
+                400,
+                "{labels} {fields}"
+            );
         }
     }
 }

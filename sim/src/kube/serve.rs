@@ -209,7 +209,10 @@ fn perform(
         Verb::Get => (200, read::get(state, route)?),
         Verb::List => (200, read::list(state, route)?),
         Verb::Create => (201, write::shown(route, &*write::create(state, route, origin, bytes)?)),
-        Verb::Update => ok(write::update(state, route, origin, bytes)?),
+        Verb::Update => {
+            let (code, object) = write::update(state, route, origin, bytes)?;
+            (code, write::shown(route, &object))
+        }
         Verb::Patch => {
             let format = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
             if format.is_none_or(|format| !format.starts_with("application/merge-patch+json")) {

@@ -139,7 +139,7 @@ impl State {
 
 /// Starts a watch; answers its stream. A version that is not kept any more is an event of the stream.
 pub(crate) fn start(server: &Server, client: &Arc<str>, route: &Route, form: Form) -> Result<Body, Failure> {
-    let selector = Selector::parse(route.parameter("labelSelector"), route.parameter("fieldSelector"))?;
+    let selector = Selector::parse(route.parameter("labelSelector"), route.parameter("fieldSelector"))?.checked()?;
     let seconds = match route.parameter("timeoutSeconds") {
         "" | "0" => LIMIT,
         text => Duration::from_secs(text.parse().map_err(|_| Failure::bad_request("timeoutSeconds is no number"))?),

@@ -15,8 +15,11 @@ use super::{body, builtin, patch};
 
 /// A new object; answers it as it is kept.
 pub(crate) fn create(state: &mut State, route: &Route, origin: &Origin, bytes: &[u8]) -> Result<Arc<Value>, Failure> {
+    make(state, route, origin, body::object(route, bytes)?)
+}
+
+fn make(state: &mut State, route: &Route, origin: &Origin, mut object: Value) -> Result<Arc<Value>, Failure> {
     let kind = &route.kind;
-    let mut object = body::object(route, bytes)?;
     for member in ["creationTimestamp", "uid", "deletionTimestamp", "deletionGracePeriodSeconds"] {
         meta::unset(&mut object, member);
     }
@@ -41,7 +44,9 @@ pub(crate) fn create(state: &mut State, route: &Route, origin: &Origin, bytes: &
     }
     let mut problems = type_problems(route, &object);
     if problems.is_empty() {
-        problems = meta::judge(&object, builtin::is_namespace(kind));
+        problems = meta::judge_names(&object, builtin::is_namespace(kind));
+        problems.extend(meta::judge(&object));
+        problems.extend(builtin::judge(kind, &object));
         problems.extend(schema_problems(route, &object));
     }
     refuse(&object, &problems)?;
@@ -61,17 +66,30 @@ pub(crate) fn create(state: &mut State, route: &Route, origin: &Origin, bytes: &
     Ok(state.commit(origin, kind, &key, Some(object)))
 }
 
-/// Replaces a whole object, or its status.
-pub(crate) fn update(state: &mut State, route: &Route, origin: &Origin, bytes: &[u8]) -> Result<Arc<Value>, Failure> {
+/// Replaces a whole object, or its status. A Lease that is not there is made.
+pub(crate) fn update(
+    state: &mut State,
+    route: &Route,
+    origin: &Origin,
+    bytes: &[u8],
+) -> Result<(u16, Arc<Value>), Failure> {
     let mut object = body::object(route, bytes)?;
     fit_namespace(route, &mut object)?;
     check_name(route, &object)?;
-    let existing = existing(state, route)?;
     let uid = meta::text(&object, "uid");
+    let other = || Failure::conflict(&route.kind, &route.key.name, "the uid in the precondition is another one");
+    let existing = match existing(state, route) {
+        Err(_) if builtin::is_made_by_update(&route.kind) && !uid.is_empty() => return Err(other()),
+        Err(_) if builtin::is_made_by_update(&route.kind) => {
+            meta::unset(&mut object, "resourceVersion");
+            return make(state, route, origin, object).map(|made| (201, made));
+        }
+        existing => existing?,
+    };
     if !uid.is_empty() && uid != meta::text(&existing, "uid") {
-        return Err(Failure::conflict(&route.kind, &route.key.name, "the uid in the precondition is another one"));
+        return Err(other());
     }
-    replace(state, route, origin, &existing, object)
+    replace(state, route, origin, &existing, object).map(|kept| (200, kept))
 }
 
 /// Applies a merge patch to an object, or to its status.
@@ -128,14 +146,13 @@ fn replace(
     if object["metadata"].get("deletionGracePeriodSeconds").is_none() {
         meta::copy(&before, &mut object, "deletionGracePeriodSeconds");
     }
-    let mut problems = meta::judge(&object, builtin::is_namespace(kind));
+    let mut problems = meta::judge(&object);
+    problems.extend(builtin::judge(kind, &object));
     problems.extend(meta::judge_change(&object, &before));
     let of_type = type_problems(route, &object);
     if of_type.is_empty() {
-        if kind.custom {
-            // The API server looks twice, and reports twice.
-            problems.extend(meta::judge_change(&object, &before));
-        }
+        // The API server looks twice, and reports twice.
+        problems.extend(meta::judge_change(&object, &before));
         problems.extend(schema_problems(route, &object));
     } else {
         problems.extend(of_type);
