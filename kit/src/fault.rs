@@ -49,9 +49,17 @@ fn classify(status: &Status) -> (Class, &'static str) {
         409 => (Class::Again, CONFLICT),
         // A namespace in deletion answers 403 with a cause; there, too, only time helps.
         401 | 403 => (Class::Backoff, FORBIDDEN),
+        // A patch that names another uid: the object was made anew under its name since we looked.
+        422 if names_uid(status) => (Class::Again, CONFLICT),
         400 | 405 | 413 | 415 | 422 => (Class::Bug, REFUSED),
         _ => (Class::Backoff, SERVER),
     }
+}
+
+/// Some kinds answer a wrong `metadata.uid` with 409, others take it for a change of a fixed field.
+fn names_uid(status: &Status) -> bool {
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    causes.into_iter().any(|cause| cause.field == "metadata.uid")
 }
 
 /// The fault of a request without an answer in time.
@@ -61,6 +69,8 @@ pub fn timed_out(what: &str, limit: std::time::Duration) -> Fault {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -82,5 +92,15 @@ mod tests {
             assert_eq!((fault.class, fault.reason), (class, reason), "{code} {text}");
             assert_eq!(fault.message, "get x: m");
         }
+    }
+
+    #[test]
+    fn an_object_made_anew_under_its_name_is_a_conflict_and_no_bug() {
+        let other_field = json!({"code": 422, "status": "Failure", "message": "m", "reason": "Invalid",
+            "details": {"causes": [{"field": "spec.address", "message": "is fixed"}]}});
+        let mut other_uid = other_field.clone();
+        other_uid["details"]["causes"][0]["field"] = "metadata.uid".into();
+        let class = |answer: serde_json::Value| of_status("patch x", &serde_json::from_value(answer).unwrap()).class;
+        assert_eq!((class(other_field), class(other_uid)), (Class::Bug, Class::Again));
     }
 }
