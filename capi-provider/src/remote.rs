@@ -33,7 +33,8 @@ const FRESH: Duration = Duration::from_secs(5);
 /// First and longest time a failing cluster is left alone.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(1));
 /// Time limits of requests to a workload cluster: short, because several clusters share the workers.
-const LIMITS: Limits = Limits { read: Duration::from_secs(5), write: Duration::from_secs(10) };
+const LIMITS: Limits =
+    Limits { read: Duration::from_secs(5), write: Duration::from_secs(10), list: Duration::from_secs(10) };
 /// Time limit of reaching a workload cluster.
 const CONNECT: Duration = Duration::from_secs(3);
 

@@ -193,6 +193,10 @@ impl Stores {
         if let Err(fault) = confirm_missing(context, &claims, &mut addresses).await {
             return Found::Later(fault);
         }
+        match unseen(context, &claims, &addresses).await {
+            Ok(unseen) => addresses.extend(unseen),
+            Err(fault) => return Found::Later(fault),
+        }
         Found::View(PoolView {
             key: key.clone(),
             cluster: pool.as_ref().map_or(ClusterSeen::Unnamed, |pool| self.cluster_of(pool)),
@@ -272,4 +276,22 @@ async fn confirm_missing(context: &Context, claims: &[ClaimSeen], addresses: &mu
         seen.claim_is_gone = !exists;
     }
     Ok(())
+}
+
+/// Addresses that claims were told and that the cache has not seen yet. Two managers may have served the claim at once;
+/// only the API server can say whether its address is gone and may be replaced. Mostly there is nothing to ask.
+async fn unseen(context: &Context, claims: &[ClaimSeen], addresses: &[AddressSeen]) -> Result<Vec<AddressSeen>, Fault> {
+    let seen: HashSet<_> = addresses.iter().map(|seen| (seen.address.claim(), seen.address.name())).collect();
+    let mut unseen = Vec::new();
+    for claim in claims.iter().map(|seen| &seen.claim).filter(|claim| !claim.is_deleting()) {
+        let Some(name) = claim.told().filter(|name| !seen.contains(&(claim.name(), *name))) else { continue };
+        let key = Key::new(claim.meta().namespace.clone().unwrap_or_default(), name);
+        let address = match claim {
+            Claim::Metal3(_) => context.io.get::<IPAddress>(&key).await?.map(|live| Address::Metal3(Arc::new(live))),
+            Claim::Capi(_) => context.io.get::<capi::IPAddress>(&key).await?.map(|live| Address::Capi(Arc::new(live))),
+        };
+        let of_claim = address.filter(|address| address.claim() == claim.name());
+        unseen.extend(of_claim.map(|address| AddressSeen { address, claim_is_gone: false }));
+    }
+    Ok(unseen)
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::Client;
+use kube::client::Body;
 use kube::core::params::{DeleteParams, GetParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::request::{Error as BuildError, Request};
 use kube::core::{ApiResource, DynamicObject, Resource as _};
@@ -43,11 +44,13 @@ pub struct Limits {
     pub read: Duration,
     /// Writes, which may wait for admission webhooks. 30 s by default.
     pub write: Duration,
+    /// A whole page of a watcher's list, and the beginning of a watch. 60 s by default, as the API server's own limit.
+    pub list: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { read: Duration::from_secs(10), write: Duration::from_secs(30) }
+        Self { read: Duration::from_secs(10), write: Duration::from_secs(30), list: Duration::from_mins(1) }
     }
 }
 
@@ -130,9 +133,29 @@ impl Io {
         registry.register("rest_client_requests", "Requests to the API server", self.requests.clone());
     }
 
-    /// kube's client, for watches and for tools.
+    /// kube's client, for tools.
     pub fn client(&self) -> Client {
         self.client.clone()
+    }
+
+    /// The same for watchers: kube's has no time limit for an answer, and a watcher would wait for a lost one for ever,
+    /// with a cache that stands still. A watch that has begun is under the watcher's own time limit.
+    pub fn watching(&self) -> Client {
+        let (client, limit) = (self.client.clone(), self.limits.list);
+        let service = tower::service_fn(move |request: http::Request<Body>| {
+            let client = client.clone();
+            let endless = request.uri().query().is_some_and(|query| query.split('&').any(|part| part == "watch=true"));
+            let answer = async move {
+                let (parts, body) = client.send(request).await?.into_parts();
+                let body = if endless { body } else { Body::from(body.collect_bytes().await?.to_vec()) };
+                Ok::<_, kube::Error>(http::Response::from_parts(parts, body))
+            };
+            async move {
+                let late = |_| kube::Error::Service(std::io::Error::from(std::io::ErrorKind::TimedOut).into());
+                tokio::time::timeout(limit, answer).await.map_err(late)?
+            }
+        });
+        Client::new(service, self.client.default_namespace())
     }
 
     /// Makes `cache` see the answers of our own writes to the kind `resource`.

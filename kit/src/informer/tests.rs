@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// Answers of the API server in order: a status code and the body; the last one never ends.
+/// Answers of the API server in order: a status code and the body. Code 0 and what comes after the last one never end.
 fn scripted(script: Vec<(u16, String)>) -> (Io, Arc<Mutex<Vec<String>>>) {
     let script = Arc::new(Mutex::new(script.into_iter().rev().collect::<Vec<_>>()));
     let asked = Arc::new(Mutex::new(Vec::new()));
@@ -19,7 +19,7 @@ fn scripted(script: Vec<(u16, String)>) -> (Io, Arc<Mutex<Vec<String>>>) {
         seen.lock().unwrap().push(request.uri().to_string());
         let next = script.lock().unwrap().pop();
         async move {
-            let Some((code, body)) = next else { return std::future::pending().await };
+            let Some((code, body)) = next.filter(|(code, _)| *code != 0) else { return std::future::pending().await };
             let response = Response::builder().status(code).body(Body::from(body.into_bytes())).unwrap();
             Ok::<_, std::convert::Infallible>(response)
         }
@@ -137,4 +137,19 @@ async fn of_secrets_only_metadata_is_asked_for() {
     settle().await;
     assert!(store.get(&Key::new("ns", "s")).is_some());
     assert!(asked.lock().unwrap()[0].starts_with("/api/v1/secrets"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_never_comes_is_asked_for_again() {
+    let never = || (0, String::new());
+    let good = object("a", 2, &json!({}));
+    let later = object("b", 6, &json!({}));
+    let (io, asked) = scripted(vec![never(), list(5, &[good]), never(), watch(&[("ADDED", later)])]);
+    let store = Informer::<ConfigMap>::new(&io, Scope::All).start(&CancellationToken::new());
+    tokio::time::sleep(Duration::from_secs(59)).await;
+    assert!(!*store.synced().borrow());
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(names(&store), ["a"], "the second list");
+    tokio::time::sleep(Duration::from_secs(62)).await;
+    assert_eq!(names(&store), ["a", "b"], "the second watch: {:?}", asked.lock().unwrap());
 }

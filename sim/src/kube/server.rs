@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use kit::key::Key;
 use kube::Client;
 use serde_json::{Value, json};
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use super::intercept::{Intercept, Verb};
 use super::kinds::{Kind, KindName};
@@ -31,8 +31,8 @@ pub enum WatchEnd {
 #[derive(Clone)]
 pub struct Server {
     state: Arc<Mutex<State>>,
-    /// Changes whenever a watch may have something to do.
-    ticks: Arc<watch::Sender<()>>,
+    /// Rings whenever a watch may have something to do, in the order in which they wait: a channel's order is random.
+    ticks: Arc<Notify>,
 }
 
 impl fmt::Debug for Server {
@@ -46,7 +46,7 @@ impl Server {
     /// server.
     pub fn new(kinds: Vec<Kind>, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         let state = State::new(kinds, Arc::new(clock));
-        let server = Self { state: Arc::new(Mutex::new(state)), ticks: Arc::new(watch::Sender::new(())) };
+        let server = Self { state: Arc::new(Mutex::new(state)), ticks: Arc::new(Notify::new()) };
         server.add_namespace("default");
         server
     }
@@ -77,13 +77,13 @@ impl Server {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn ticks(&self) -> watch::Receiver<()> {
-        self.ticks.subscribe()
+    pub(crate) fn ticks(&self) -> Arc<Notify> {
+        self.ticks.clone()
     }
 
     /// Lets every watch look again.
     pub(crate) fn tick(&self) {
-        self.ticks.send_replace(());
+        self.ticks.notify_waiters();
     }
 
     /// The way in for kube's client, under a name that hooks and logs show.

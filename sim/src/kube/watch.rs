@@ -198,9 +198,10 @@ impl Drop for Run {
 
 impl Run {
     async fn step(&mut self) -> Option<Result<Vec<u8>, ConnectionReset>> {
-        let mut ticks = self.server.ticks();
+        let ticks = self.server.ticks();
         while !self.over {
-            ticks.mark_unchanged();
+            // Made before the look, so that nothing is missed in between.
+            let tick = ticks.notified();
             let next = self.server.lock().next_of(self.id);
             match next {
                 Next::End(how) => return self.finish(how),
@@ -222,7 +223,7 @@ impl Run {
                 },
                 Next::Nothing => {
                     let until = self.bookmark.unwrap_or(self.deadline);
-                    if tokio::time::timeout_at(until, ticks.changed()).await.is_err()
+                    if tokio::time::timeout_at(until, tick).await.is_err()
                         && let Some(item) = self.timed_out()
                     {
                         return Some(item);
