@@ -63,7 +63,7 @@ fn two_hosts_live() {
         let requests = site.machines[0].folder.with_file_name("requests.log");
         let stage = Stage { client, site, requests };
         wrong_input(&stage).await?;
-        whole_life(&stage, &bench, &mut ironic).await?;
+        Box::pin(whole_life(&stage, &bench, &mut ironic)).await?;
         stop.cancel();
         operator.await?.context("the operator")?;
         level_m::down(&bench).await
@@ -149,23 +149,37 @@ impl Stage {
         .await
     }
 
-    /// Waits for an error that names what is wrong. Ironic asks a controller that does not answer for minutes.
-    async fn complaint(&self, name: &str, words: &str) -> Result<()> {
+    /// Waits for an error that names what is wrong, and the field that mends it. Ironic asks a controller that does not
+    /// answer for minutes.
+    async fn complaint(&self, name: &str, words: &[&str]) -> Result<()> {
         until(&format!("{name} complaining about {words:?}"), SLOW, async || {
             let status = self.host(name).await?.status.unwrap_or_default();
-            ensure!(status.error_message.contains(words), "{} {:?}", status.provisioning.state, status.error_message);
+            let told = |text: &str| words.iter().all(|word| text.contains(word));
+            ensure!(told(&status.error_message), "{} {:?}", status.provisioning.state, status.error_message);
             let ready = status.conditions.iter().find(|c| c.type_ == "Ready").context("no condition")?;
-            ensure!(ready.status == "False" && ready.message.contains(words), "{}", ready.message);
+            ensure!(ready.status == "False" && told(&ready.message), "{}", ready.message);
             Ok(Some(()))
         })
         .await
     }
 
     async fn node(&self, name: &str) -> Result<Value> {
-        let url = format!("{}/nodes/default~{name}", self.site.ironic.url);
-        let request = reqwest::Client::new().get(url).header("X-OpenStack-Ironic-API-Version", "1.95");
+        self.of_node(name, reqwest::Client::new().get(self.node_url(name))).await
+    }
+
+    async fn patch_node(&self, name: &str, changes: &Value) -> Result<()> {
+        self.of_node(name, reqwest::Client::new().patch(self.node_url(name)).json(changes)).await.map(drop)
+    }
+
+    fn node_url(&self, name: &str) -> String {
+        format!("{}/nodes/default~{name}", self.site.ironic.url)
+    }
+
+    async fn of_node(&self, name: &str, request: reqwest::RequestBuilder) -> Result<Value> {
+        let request = request.header("X-OpenStack-Ironic-API-Version", "1.95");
         let request = request.basic_auth(&self.site.ironic.username, Some(&self.site.ironic.password));
-        Ok(request.send().await?.error_for_status()?.json().await?)
+        let answer = request.send().await?.error_for_status().with_context(|| format!("the node of {name}"))?;
+        Ok(answer.json().await?)
     }
 
     /// Power and boot commands that the management controllers were given so far.
@@ -205,37 +219,40 @@ async fn wrong_input(stage: &Stage) -> Result<()> {
     // No agent is ever booted here: no inspection, no cleaning, and an ISO instead of a disk.
     let quick = json!({"inspectionMode": "disabled", "automatedCleaningMode": "disabled"});
     stage.apply(bmh("wrong", machine, "carrier-pigeon://192.0.2.9", quick)).await?;
-    stage.complaint("wrong", "default/wrong-bmc does not exist").await?;
+    stage.complaint("wrong", &["default/wrong-bmc does not exist", "spec.bmc.credentialsName"]).await?;
+    let uid = stage.host("wrong").await?.metadata.uid;
     phases.done("missing Secret");
     stage.secret("wrong-bmc", machine, "not the password").await?;
-    stage.complaint("wrong", "carrier-pigeon").await?;
+    stage.complaint("wrong", &["carrier-pigeon", "spec.bmc.address"]).await?;
     phases.done("unknown kind of controller");
     let nowhere = SocketAddr::new(ADDRESS, 9);
     let unreachable = format!("redfish-virtualmedia+http://{nowhere}/redfish/v1/Systems/{}", machine.name);
     stage.patch("wrong", json!({"bmc": {"address": unreachable}})).await?;
-    stage.complaint("wrong", "check spec.bmc.address").await?;
+    stage.complaint("wrong", &["check spec.bmc.address"]).await?;
     phases.done("unreachable controller");
     stage.patch("wrong", json!({"bmc": {"address": address}})).await?;
-    stage.complaint("wrong", "the Secret wrong-bmc").await?;
+    stage.complaint("wrong", &["check", "the Secret wrong-bmc"]).await?;
     phases.done("wrong password");
     stage.secret("wrong-bmc", machine, &machine.password).await?;
-    stage.state("wrong", &S::Available, QUICK).await?;
+    let registered = stage.state("wrong", &S::Available, QUICK).await?;
     phases.done("corrected: available");
 
     let image = |name: &str| json!({"image": {"url": image_url(name), "format": "live-iso"}});
     let disk = json!({"url": image_url("disk.raw"), "checksum": "0".repeat(64), "checksumType": "sha256"});
     stage.patch("wrong", json!({"image": disk, "userData": {"name": "missing"}})).await?;
-    stage.complaint("wrong", "default/missing of spec.userData").await?;
+    stage.complaint("wrong", &["default/missing of spec.userData"]).await?;
     phases.done("missing user data");
     let mut wish = image("absent.iso");
     wish["image"]["checksum"] = Value::Null;
     wish["image"]["checksumType"] = Value::Null;
     stage.patch("wrong", wish).await?;
-    stage.complaint("wrong", "absent.iso").await?;
+    stage.complaint("wrong", &["absent.iso", "spec.image"]).await?;
     phases.done("image not found");
     stage.patch("wrong", image("live.iso")).await?;
-    stage.state("wrong", &S::Provisioned, SLOW).await?;
+    let host = stage.state("wrong", &S::Provisioned, SLOW).await?;
     phases.done("corrected: provisioned");
+    let node = |host: &BareMetalHost| host.status.as_ref().map(|status| status.provisioning.id.clone());
+    ensure!(host.metadata.uid == uid && node(&host) == node(&registered), "another host or node than before");
     ensure!(stage.node("wrong").await?["instance_info"]["boot_iso"] == image_url("live.iso"));
 
     stage.hosts().delete("wrong", &DeleteParams::default()).await?;
@@ -255,14 +272,55 @@ async fn gone(stage: &Stage, name: &str, limit: Duration) -> Result<()> {
     Ok(())
 }
 
-/// Registered, inspected, provisioned, forgotten by Ironic, deprovisioned, deleted.
+/// Ironic loses its database while the agent looks at the machine: the host is registered and inspected anew.
+async fn forgotten_while_inspected(stage: &Stage, bench: &Bench, ironic: &mut ironic::Ironic) -> Result<()> {
+    let inspected = until("the agent being awaited", SLOW, async || {
+        let node = stage.node("life").await?;
+        ensure!(node["provision_state"] == "inspect wait", "{}", node["provision_state"]);
+        Ok(Some(node["uuid"].clone()))
+    })
+    .await?;
+    ensure!(stage.host("life").await?.status.unwrap_or_default().provisioning.state == S::Inspecting);
+    ironic.restart_empty(bench).await?;
+    until("another node being registered", QUICK, async || {
+        let status = stage.host("life").await?.status.unwrap_or_default();
+        let (now, id) = (status.provisioning.state, status.provisioning.id);
+        ensure!(matches!(now, S::Registering | S::Inspecting), "{now} {}", status.error_message);
+        Ok((!id.is_empty() && inspected != id.as_str() && stage.node("life").await?["uuid"] == id.as_str())
+            .then_some(()))
+    })
+    .await
+}
+
+/// The checksum of another image: refused before anything is written, by the name of the field. The conductor fetches
+/// the image here, so that the mistake is found without booting the machine.
+async fn wrong_checksum(stage: &Stage, before: &BareMetalHost) -> Result<()> {
+    let local = json!([{"op": "add", "path": "/driver_info/image_download_source", "value": "local"}]);
+    stage.patch_node("life", &local).await?;
+    let image =
+        json!({"url": image_url("disk.raw"), "checksum": "0".repeat(64), "checksumType": "sha256", "format": "raw"});
+    stage.patch("life", json!({"image": image, "userData": {"name": "user", "namespace": "default"}})).await?;
+    stage.complaint("life", &["checksum is invalid or does not match", "checksum or format in spec.image"]).await?;
+    let host = stage.host("life").await?;
+    let (was, is) = (before.status.clone().unwrap_or_default(), host.status.unwrap_or_default());
+    ensure!(was.hardware == is.hardware && was.provisioning.id == is.provisioning.id, "something was lost");
+    ensure!(is.provisioning.image.is_none(), "the image counts as written");
+    let back = json!([{"op": "remove", "path": "/driver_info/image_download_source"}]);
+    stage.patch_node("life", &back).await
+}
+
+/// Registered, inspected, provisioned, forgotten by Ironic (twice), deprovisioned, deleted.
 async fn whole_life(stage: &Stage, bench: &Bench, ironic: &mut ironic::Ironic) -> Result<()> {
     let mut phases = Phases::start("whole life");
     let machine = &stage.site.machines[0];
     stage.secret("life-bmc", machine, &machine.password).await?;
-    stage.apply(bmh("life", machine, &machine.bmc_address, json!({}))).await?;
+    // One cleaning is enough for this story: the one at its end.
+    let uncleaned = json!({"automatedCleaningMode": "disabled"});
+    stage.apply(bmh("life", machine, &machine.bmc_address, uncleaned)).await?;
+    forgotten_while_inspected(stage, bench, ironic).await?;
+    phases.done("registered, forgotten by Ironic while it is inspected");
     let host = stage.state("life", &S::Available, SLOW).await?;
-    phases.done("registered, inspected, available");
+    phases.done("registered again, inspected, available");
     let status = host.status.clone().unwrap_or_default();
     let nics = status.hardware.context("no hardware in the status")?.nics;
     ensure!(nics.iter().any(|nic| nic.mac.as_deref() == Some(&machine.mac)), "{nics:?}");
@@ -279,8 +337,9 @@ async fn whole_life(stage: &Stage, bench: &Bench, ironic: &mut ironic::Ironic) -
         .apply(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "user"},
         "stringData": {"value": "#cloud-config\n"}}))
         .await?;
-    let image = json!({"url": image_url("disk.raw"), "checksum": sum, "checksumType": "sha256", "format": "raw"});
-    stage.patch("life", json!({"image": image, "userData": {"name": "user", "namespace": "default"}})).await?;
+    wrong_checksum(stage, &host).await?;
+    phases.done("wrong checksum");
+    stage.patch("life", json!({"image": {"checksum": sum}})).await?;
     let host = stage.state("life", &S::Provisioned, SLOW).await?;
     ensure!(host.status.unwrap_or_default().provisioning.image.is_some_and(|image| image.url == image_url("disk.raw")));
     ensure!(stage.node("life").await?["provision_state"] == "active");
@@ -306,7 +365,7 @@ async fn whole_life(stage: &Stage, bench: &Bench, ironic: &mut ironic::Ironic) -
     .await?;
     phases.done("switched off");
     stage.annotate("life", json!({"reboot.metal3.io/test": null})).await?;
-    stage.patch("life", json!({"image": null})).await?;
+    stage.patch("life", json!({"image": null, "automatedCleaningMode": "metadata"})).await?;
     let host = stage.state("life", &S::Available, SLOW).await?;
     ensure!(host.status.unwrap_or_default().provisioning.image.is_none());
     phases.done("deprovisioned and cleaned");

@@ -10,7 +10,7 @@ use api::infra::v1beta2::{Metal3Cluster, Metal3Machine, Metal3MachineTemplate};
 use api::metal3::{BareMetalHost, ProvisioningState};
 use api::names::{annotation, label};
 use k8s_openapi::api::core::v1::{Node, Secret};
-use kube::api::{ListParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 use test_e2e::played::{Cast, LIMIT, Stage};
@@ -63,7 +63,7 @@ async fn a_machine_takes_a_host_joins_as_a_node_and_gives_the_host_back() {
     phases.done("paused and resumed");
 
     story.no_host_left().await.unwrap();
-    phases.done("a machine without a host says why");
+    phases.done("a machine without a host says why, and takes the one that is labelled for it");
 
     let third = story.reuse(&second, &other).await.unwrap();
     phases.done("a roll-out gave the host to the next machine of the deployment");
@@ -283,19 +283,57 @@ impl Story {
         .await
     }
 
-    /// One machine more than hosts: its condition counts the hosts by reason.
+    /// One machine more than hosts: its condition counts the hosts by reason. Then its selector matches nothing: the
+    /// condition names the field, and a label on the free host is enough.
     async fn no_host_left(&self) -> Result<()> {
         self.scale(2).await?;
-        let machines: Api<Metal3Machine> = self.stage.api();
-        until("a machine that says why it has no host", LIMIT, async || {
-            let all = machines.list(&ListParams::default()).await?.items;
-            let told = all.iter().filter_map(|machine| machine.status.as_ref()).flat_map(|status| &status.conditions);
-            let mut told =
-                told.filter(|condition| condition.type_ == "AssociateBareMetalHost" && condition.status == "False");
-            Ok(told.any(|condition| condition.message.contains("2 hosts: 2 in use")).then_some(()))
+        let waiting = self.machine_that_says("2 hosts: 2 in use; add a BareMetalHost").await?;
+        let selector = json!({"spec": {"hostSelector": {"matchLabels": {"rack": "7"}}}});
+        self.patch::<Metal3Machine>(&waiting, selector).await?;
+        self.host("host-labelled").await?;
+        let told = "1 with labels that spec.hostSelector does not match; label a host, or correct spec.hostSelector";
+        ensure!(self.machine_that_says(told).await? == waiting);
+        ensure!(self.hosts().get("host-labelled").await?.spec.consumer_ref.is_none(), "taken in spite of the selector");
+        self.patch::<BareMetalHost>("host-labelled", json!({"metadata": {"labels": {"rack": "7"}}})).await?;
+        until("the labelled host being taken", LIMIT, async || {
+            let user = self.hosts().get("host-labelled").await?.spec.consumer_ref.context("free")?;
+            Ok((user.name.as_deref() == Some(waiting.as_str())).then_some(()))
         })
         .await?;
-        self.scale(1).await
+        self.hand_back(&waiting, "host-labelled").await
+    }
+
+    /// The machine whose condition about its host has these words.
+    async fn machine_that_says(&self, words: &str) -> Result<String> {
+        let machines: Api<Metal3Machine> = self.stage.api();
+        until(&format!("a machine that says {words:?}"), LIMIT, async || {
+            let mut told = Vec::new();
+            for machine in machines.list(&ListParams::default()).await?.items {
+                let conditions = machine.status.unwrap_or_default().conditions;
+                let waits = conditions.iter().find(|is| is.type_ == "AssociateBareMetalHost" && is.status == "False");
+                let Some(waits) = waits else { continue };
+                if waits.message.contains(words) {
+                    return Ok(machine.metadata.name);
+                }
+                told.push(waits.message.clone());
+            }
+            anyhow::bail!("they say {told:?}")
+        })
+        .await
+    }
+
+    /// Scales down by just this machine, whose host nobody has deployed yet, and takes the host away.
+    async fn hand_back(&self, name: &str, host: &str) -> Result<()> {
+        let owner = self.machine(name).await?.metadata.owner_references.unwrap_or_default().remove(0).name;
+        let first = json!({"metadata": {"annotations": {"cluster.x-k8s.io/delete-machine": ""}}});
+        self.patch::<Machine>(&owner, first).await?;
+        self.scale(1).await?;
+        until("the labelled host being free", LIMIT, async || {
+            Ok(self.hosts().get(host).await?.spec.consumer_ref.is_none().then_some(()))
+        })
+        .await?;
+        self.hosts().delete(host, &DeleteParams::default()).await?;
+        Ok(())
     }
 
     /// A roll-out without surge, with host reuse: the new machine gets the host of the old one, although another is

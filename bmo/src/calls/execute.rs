@@ -76,7 +76,8 @@ async fn perform(poll: &Poll, call: &HostCall) -> Result<Answer, Failed> {
             }
             let failures = client.validate_node(node).await?.failures(&["boot", "deploy"]);
             if !failures.is_empty() {
-                let text = format!("host validation error: {}", failures.join("; "));
+                let remedy = "correct spec.image, or the ramdisk of this controller where it names that";
+                let text = format!("host validation error: {}; {remedy}", failures.join("; "));
                 return Err(Failed::Fault(Fault::new(Class::Peer, reason::VALIDATION, text)));
             }
             let configdrive = configdrive.as_deref().cloned();

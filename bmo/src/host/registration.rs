@@ -17,14 +17,18 @@ use crate::host::step::{Ask, Step};
 use crate::host::view::{HostView, Material, NodeSeen};
 use crate::host::{ask, firmware, wish};
 
+/// The look-again time while Ironic is lost. The poller wakes every host when Ironic is back, so this is only a net under
+/// it: a fleet that looks every few seconds would ask the API server for its Secrets all the time.
+const OUTAGE: Duration = Duration::from_mins(2);
+
 /// A lost Ironic: shown as a condition and waited for. It is never the host's error.
 pub fn reachable(view: &HostView) -> Option<Step> {
     match &view.node {
         NodeSeen::Unreachable(_) if view.state == S::Deleting && view.never_in_ironic() => None,
         NodeSeen::Unreachable(fault) => {
             let why = Why::new("IronicUnreachable", fault.message.clone()).normal(budget::IRONIC);
-            let after = if fault.class == Class::Again { 2 } else { 10 };
-            Some(Step::wait_for(Duration::from_secs(after), why))
+            let after = if fault.class == Class::Again { Duration::from_secs(2) } else { OUTAGE };
+            Some(Step::wait_for(after, why))
         }
         NodeSeen::NotAsked | NodeSeen::Absent | NodeSeen::Conflict(_) | NodeSeen::Found(_) => None,
     }

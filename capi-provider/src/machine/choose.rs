@@ -70,7 +70,7 @@ impl Rejected {
             Self::ExternallyProvisioned => "externally provisioned",
             Self::HasImage => "with an image of their own",
             Self::NotAvailable => "not available",
-            Self::LabelsDiffer => "with labels that differ",
+            Self::LabelsDiffer => "with labels that spec.hostSelector does not match",
             Self::OtherFailureDomain => "in another failure domain",
         }
     }
@@ -88,6 +88,17 @@ impl std::fmt::Display for Tally {
         }
         let parts: Vec<String> = self.0.iter().map(|(why, count)| format!("{count} {}", why.text())).collect();
         write!(f, "{total} {}: {}", if total == 1 { "host" } else { "hosts" }, parts.join(", "))
+    }
+}
+
+impl Tally {
+    /// What a person can do so that there is a host.
+    pub fn remedy(&self) -> &'static str {
+        if self.0.contains_key(&Rejected::LabelsDiffer) {
+            "label a host, or correct spec.hostSelector"
+        } else {
+            "add a BareMetalHost, or wait until one becomes available"
+        }
     }
 }
 

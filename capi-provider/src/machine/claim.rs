@@ -85,7 +85,10 @@ fn pick(view: &View) -> Claim {
             let text = format!("waiting for host {host}, which is kept for this machine's owner, to become available");
             Claim::Wait(Why::new("WaitingForReservedHost", text))
         }
-        Choice::None(tally) => Claim::Wait(Why::new("NoAvailableHost", format!("no host can be taken: {tally}"))),
+        Choice::None(tally) => {
+            let text = format!("no host can be taken: {tally}; {}", tally.remedy());
+            Claim::Wait(Why::new("NoAvailableHost", text))
+        }
         Choice::Invalid(error) => Claim::Wait(Why::new("InvalidHostSelector", error.to_string())),
     }
 }

@@ -94,7 +94,8 @@ fn deploy_failed(view: &HostView, node: &Node) -> Step {
     let image = view.spec().image.clone().unwrap_or_default();
     let error = node.last_error.as_deref().unwrap_or("Ironic gives no reason; see the agent's logs");
     let checksum = image.checksum.unwrap_or_default();
-    view.fail(KIND, format!("Image provisioning failed (url: {}, checksum: {checksum}): {error}", image.url))
+    let remedy = "; where it is the image, correct url, checksum or format in spec.image";
+    view.fail(KIND, format!("Image provisioning failed (url: {}, checksum: {checksum}): {error}{remedy}", image.url))
 }
 
 fn done(view: &HostView) -> Step {

@@ -98,7 +98,10 @@ fn the_summary_counts_by_reason() {
         *host = labelled(host.clone(), "zone", "a");
     }
     let wish = Wish { selector: Selector::parse(Some(&selector)), ..wish() };
-    assert_eq!(taken(&choose(&wish, &all(hosts))), "12 hosts: 8 in use, 3 not available, 1 with labels that differ");
+    assert_eq!(
+        taken(&choose(&wish, &all(hosts))),
+        "12 hosts: 8 in use, 3 not available, 1 with labels that spec.hostSelector does not match"
+    );
 }
 
 #[test]
