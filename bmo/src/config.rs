@@ -76,7 +76,7 @@ impl Config {
             external_url_v6: None,
             live_iso_boot_device: "Default".into(),
             direct_deploy_boot_device: "Default".into(),
-            concurrency: default_concurrency(),
+            concurrency: CONCURRENCY,
         }
     }
 
@@ -111,10 +111,9 @@ impl Config {
     }
 }
 
-/// As many passes as processors, between two and eight: what the peer does without a flag.
-fn default_concurrency() -> usize {
-    std::thread::available_parallelism().map_or(2, std::num::NonZero::get).clamp(2, 8)
-}
+/// The most that the peer does without a flag, however few the processors: a pass mostly waits for answers of the API
+/// server and of Ironic.
+const CONCURRENCY: usize = 8;
 
 fn is_true(value: Option<String>) -> bool {
     value.is_some_and(|value| value.eq_ignore_ascii_case("true"))

@@ -309,6 +309,23 @@ async fn wrong_checksum(stage: &Stage, before: &BareMetalHost) -> Result<()> {
     stage.patch_node("life", &back).await
 }
 
+/// A machine that does not shut down is told so, and switched off all the same.
+async fn switched_off_hard(stage: &Stage, machine: &MachineEntry) -> Result<()> {
+    let refusing = machine.folder.join("faults.json");
+    std::fs::write(&refusing, r#"{"refuse_soft": true}"#)?;
+    stage.annotate("life", json!({"reboot.metal3.io/test": ""})).await?;
+    stage.complaint("life", &["Continuing with hard poweroff after soft poweroff fails"]).await?;
+    // A change of the host ends the pause before the next try: it may be the remedy.
+    stage.patch("life", json!({"description": "does not shut down"})).await?;
+    until("the machine being off", QUICK, async || {
+        let status = stage.host("life").await?.status.unwrap_or_default();
+        ensure!(status.error_type.is_none(), "{}", status.error_message);
+        Ok((!status.powered_on).then_some(()))
+    })
+    .await?;
+    Ok(std::fs::remove_file(&refusing)?)
+}
+
 /// Registered, inspected, provisioned, forgotten by Ironic (twice), deprovisioned, deleted.
 async fn whole_life(stage: &Stage, bench: &Bench, ironic: &mut ironic::Ironic) -> Result<()> {
     let mut phases = Phases::start("whole life");
@@ -358,12 +375,8 @@ async fn whole_life(stage: &Stage, bench: &Bench, ironic: &mut ironic::Ironic) -
     ensure!(stage.commands()? == before, "a running machine was switched");
     phases.done("forgotten and taken over untouched");
 
-    stage.annotate("life", json!({"reboot.metal3.io/test": r#"{"mode":"hard"}"#})).await?;
-    until("the machine being off", QUICK, async || {
-        Ok((!stage.host("life").await?.status.unwrap_or_default().powered_on).then_some(()))
-    })
-    .await?;
-    phases.done("switched off");
+    switched_off_hard(stage, machine).await?;
+    phases.done("switched off hard, as it could not be softly");
     stage.annotate("life", json!({"reboot.metal3.io/test": null})).await?;
     stage.patch("life", json!({"image": null, "automatedCleaningMode": "metadata"})).await?;
     let host = stage.state("life", &S::Available, SLOW).await?;

@@ -16,6 +16,8 @@ pub struct Faults {
     pub delay_ms: u64,
     /// Accept resets (204) but do nothing, as a hung BMC does.
     pub ignore_reset: bool,
+    /// Refuse resets that ask the operating system, as a BMC does that reaches none.
+    pub refuse_soft: bool,
     /// Refuse to insert virtual media, as a BMC that cannot reach the image does.
     pub refuse_media: bool,
 }

@@ -200,6 +200,11 @@ async fn machine_answer(machine: &Arc<Machine>, method: &str, group: &str, rest:
         ("GET", "Managers", []) => Answer::ok(r::manager(spec)),
         ("GET", "Chassis", []) => Answer::ok(r::chassis(spec)),
         ("POST", "Systems", ["Actions", "ComputerSystem.Reset"]) if faults.ignore_reset => Answer::done(),
+        ("POST", "Systems", ["Actions", "ComputerSystem.Reset"])
+            if faults.refuse_soft && body["ResetType"].as_str().is_some_and(|kind| kind.starts_with("Graceful")) =>
+        {
+            Answer::error(StatusCode::BAD_REQUEST, "no operating system listens")
+        }
         ("POST", "Systems", ["Actions", "ComputerSystem.Reset"]) => reset(machine, &body["ResetType"]).await,
         ("GET", "Managers", ["VirtualMedia"]) => {
             below("VirtualMedia", "VirtualMedia", &[format!("Managers/{name}/VirtualMedia/Cd")])

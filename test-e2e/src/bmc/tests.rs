@@ -207,6 +207,12 @@ async fn faults_come_and_go_with_their_file() {
     std::fs::write(&file, r#"{"ignore_reset": true}"#).unwrap();
     assert_eq!(rig.reset("On").await, 204);
     assert!(!rig.machines[0].is_on().await);
+    std::fs::write(&file, r#"{"refuse_soft": true}"#).unwrap();
+    assert_eq!(rig.reset("On").await, 204);
+    assert!(rig.machines[0].is_on().await);
+    assert_eq!(rig.reset("GracefulShutdown").await, 400);
+    assert!(rig.machines[0].is_on().await);
+    assert_eq!(rig.reset("ForceOff").await, 204);
     std::fs::remove_file(&file).unwrap();
     assert_eq!(rig.reset("On").await, 204);
     assert!(rig.machines[0].is_on().await);

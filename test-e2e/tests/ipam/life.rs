@@ -201,7 +201,8 @@ async fn the_pool_tells_how_full_it_is() {
     assert_eq!(stage.error_of("d").await, "Exhausted IP Pools");
     let exhausted = async || {
         let status = stage.api::<IPPool>().get("p").await?.status.unwrap_or_default();
-        Ok((status.conditions[0].reason == "Exhausted").then_some(()))
+        let ready = &status.conditions[0];
+        Ok((ready.reason == "Exhausted" && ready.message.contains("add a range, or delete claims")).then_some(()))
     };
     until("the condition", LIMIT, exhausted).await.unwrap();
     let labels = format!("{{namespace=\"{}\",pool=\"p\"}}", stage.namespace);
@@ -225,6 +226,11 @@ async fn the_pool_tells_how_full_it_is() {
         Ok((told("PoolExhausted", "p") && told("AllocationFailed", "d")).then_some(()))
     };
     until("events about pool and claim", LIMIT, told).await.unwrap();
+
+    let more = json!([{ "start": "10.0.0.1", "end": "10.0.0.2" }, { "start": "2001:db8::1", "end": "2001:db8::2" }]);
+    stage.patch::<IPPool>("p", json!({ "spec": { "pools": more } })).await;
+    let recovered = async || Ok(stage.address_of("d").await.ok().flatten());
+    assert_eq!(until("an address of the larger range", LIMIT, recovered).await.unwrap(), "2001:db8::2");
 }
 
 #[tokio::test(flavor = "multi_thread")]
