@@ -1,6 +1,7 @@
 //! The FirmwareSchema of a set of BIOS settings.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use api::metal3::firmware_schema::PASSWORD;
 use api::metal3::{
@@ -45,21 +46,35 @@ pub fn name(limits: &BTreeMap<String, SettingSchema>) -> String {
     format!("schema-{start:08x}")
 }
 
-/// Makes the object, or makes these settings one of its owners: it goes with the last of them.
+/// Makes the object, or makes settings its owners: it goes with the last of them. `others` refer to it, too: all of them
+/// become owners in one write, because a fleet of one model would otherwise write one large object once for each host.
 pub fn write(
     known: Option<&FirmwareSchema>,
     object: &HostFirmwareSettings,
+    others: &[Arc<HostFirmwareSettings>],
     host: &BareMetalHost,
     limits: &BTreeMap<String, SettingSchema>,
 ) -> Option<Write> {
-    let owner = owners::owner_reference(object, false);
     let Some(known) = known else { return Some(diff::create(&new(object, host, limits))) };
-    if owners::owned_by(&known.metadata, &owner.uid) {
+    if is_owned(known, object) {
         return None;
     }
     let mut wanted = known.clone();
-    owners::set_owner(&mut wanted.metadata, owner);
+    for settings in std::iter::once(object).chain(others.iter().map(Arc::as_ref)) {
+        owners::set_owner(&mut wanted.metadata, owners::owner_reference(settings, false));
+    }
     diff::object_exact(known, &wanted)
+}
+
+/// Whether the schema goes with these settings.
+pub fn is_owned(known: &FirmwareSchema, object: &HostFirmwareSettings) -> bool {
+    owners::owned_by(&known.metadata, object.metadata.uid.as_deref().unwrap_or_default())
+}
+
+/// Whether settings name this schema as theirs.
+pub fn refers(object: &HostFirmwareSettings, name: &str) -> bool {
+    let schema = object.status.as_ref().and_then(|status| status.firmware_schema.as_ref());
+    schema.is_some_and(|schema| schema.name == name)
 }
 
 fn new(

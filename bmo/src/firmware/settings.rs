@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::metal3::firmware_condition::{CHANGE_DETECTED, REASON_CONFIGURATION, REASON_SUCCESS, VALID};
 use api::metal3::firmware_schema::PASSWORD;
@@ -13,12 +14,15 @@ use kit::clock::Clock;
 use kit::conditions::{self, Condition};
 use kit::diff;
 use kit::key::{Key, Target};
-use kit::pass::{Controller, Done, Fault, Found, Next, NoCall, Note, Plan, Record};
+use kit::pass::{Controller, Done, Fault, Found, Next, NoCall, Note, Plan, Record, Why};
 use kit::store::Store;
 
 use super::{again, node_of, schema};
 use crate::calls::fault;
 use crate::host::firmware::text;
+
+/// How long settings that share a FirmwareSchema wait for others before they become its owners in one write.
+const JOIN: Duration = Duration::from_secs(5);
 
 /// What a decision may know.
 #[derive(Debug)]
@@ -33,6 +37,8 @@ pub struct View {
     pub bios: Vec<BiosSetting>,
     /// The FirmwareSchema of these settings, if it exists.
     pub schema: Option<Arc<FirmwareSchema>>,
+    /// Settings of other hosts that refer to it; only read when these settings are to become its owner.
+    pub others: Vec<Arc<HostFirmwareSettings>>,
 }
 
 /// The controller.
@@ -62,14 +68,18 @@ impl Controller for Settings {
     async fn gather(&self, key: &Key) -> Found<View> {
         let Some(object) = self.objects.get(key) else { return Found::Missing };
         let host = self.hosts.get(key);
-        let mut view = View { now: self.clock.now(), object, host, bios: Vec::new(), schema: None };
+        let mut view = View { now: self.clock.now(), object, host, bios: Vec::new(), schema: None, others: Vec::new() };
         if let Ok(node) = node_of(view.host.as_deref()) {
             match self.poll.client().bios(node).await {
                 Ok(bios) => view.bios = bios,
                 Err(error) => return Found::Later(fault("read the BIOS settings", &error)),
             }
             let name = schema::name(&schema::limits(&view.bios));
-            view.schema = self.schemas.get(&Key::new(key.namespace.clone(), name));
+            view.schema = self.schemas.get(&Key::new(key.namespace.clone(), name.clone()));
+            if view.schema.as_ref().is_some_and(|known| !schema::is_owned(known, &view.object)) {
+                let refers = |other: &Arc<HostFirmwareSettings>| schema::refers(other, &name);
+                view.others = self.objects.list(Some(&key.namespace)).into_iter().filter(refers).collect();
+            }
         }
         Found::View(view)
     }
@@ -87,6 +97,12 @@ impl Controller for Settings {
     }
 }
 
+/// Whether the schema exists and these settings only say now that it is theirs: a moment later others say so, too.
+fn joins_later(view: &View, name: &str) -> bool {
+    view.schema.as_ref().is_some_and(|known| !schema::is_owned(known, &view.object))
+        && !schema::refers(&view.object, name)
+}
+
 /// The schema first, then a status that refers to it.
 pub fn decide(view: &View) -> Plan<NoCall> {
     let object = view.object.as_ref();
@@ -102,8 +118,14 @@ pub fn decide(view: &View) -> Plan<NoCall> {
     let faults = if changing { faults(object, &values, &limits) } else { Vec::new() };
 
     let mut plan = Plan::wait(again(changing));
-    plan.writes.extend(schema::write(view.schema.as_deref(), object, host, &limits));
-    let wanted = wanted(view, values, &schema::name(&limits), changing, &faults);
+    let name = schema::name(&limits);
+    if joins_later(view, &name) {
+        let text = "the FirmwareSchema is shared by many hosts, which become its owners together";
+        plan.next = Next::After(JOIN, Why::new("SchemaShared", text).normal(JOIN));
+    } else {
+        plan.writes.extend(schema::write(view.schema.as_deref(), object, &view.others, host, &limits));
+    }
+    let wanted = wanted(view, values, &name, changing, &faults);
     if let Some(write) = diff::status(object, &wanted) {
         plan.writes.push(write);
         let notes = faults.iter().map(|fault| format!("spec.settings: {fault}"));

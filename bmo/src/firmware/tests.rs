@@ -51,6 +51,7 @@ fn view(object: HostFirmwareSettings) -> settings::View {
         host: Some(Arc::new(host("ns", "a").bmc("redfish://192.0.2.7").available())),
         bios: bios(),
         schema: None,
+        others: Vec::new(),
     }
 }
 
@@ -138,21 +139,42 @@ fn wishes_are_checked() {
     }
 }
 
-#[test]
-fn a_shared_schema_gets_one_more_owner_once() {
-    let other = settings_of(&[]);
-    let plan = settings::decide(&view(other.clone()));
-    let Write::Create { body, .. } = &plan.writes[0] else { panic!("{:?}", plan.writes) };
-    let known: FirmwareSchema = serde_json::from_value(body.clone()).unwrap();
+/// The settings of another host, with the status of the first ones when they have one.
+fn sibling(of: &HostFirmwareSettings, name: &str) -> HostFirmwareSettings {
+    let mut object = of.clone();
+    object.metadata.name = Some(name.into());
+    object.metadata.uid = Some(format!("uid-{name}"));
+    object
+}
 
-    let mut object = settings_of(&[]);
-    object.metadata.name = Some("b".into());
-    object.metadata.uid = Some("uid-second".into());
-    let plan = settings::decide(&settings::View { schema: Some(Arc::new(known.clone())), ..view(object) });
-    let Write::Patch { body, .. } = &plan.writes[0] else { panic!("{:?}", plan.writes) };
-    assert_eq!(body["metadata"]["ownerReferences"].as_array().unwrap().len(), 2);
-    let plan = settings::decide(&settings::View { schema: Some(Arc::new(known)), ..view(other) });
+#[test]
+fn hosts_that_share_a_schema_become_its_owners_in_one_write() {
+    let mut first = settings_of(&[]);
+    let plan = settings::decide(&view(first.clone()));
+    let Write::Create { body, .. } = &plan.writes[0] else { panic!("{:?}", plan.writes) };
+    let known: Arc<FirmwareSchema> = Arc::new(serde_json::from_value(body.clone()).unwrap());
+
+    // The next one only says that the schema is its own, and looks again in a moment.
+    let second = sibling(&first, "b");
+    let plan = settings::decide(&settings::View { schema: Some(known.clone()), ..view(second.clone()) });
     assert!(matches!(plan.writes.as_slice(), [Write::Status { .. }]), "{:?}", plan.writes);
+    assert!(matches!(&plan.next, Next::After(_, why) if why.reason == "SchemaShared"), "{:?}", plan.next);
+
+    // By then others have said so, too.
+    first.status = Some(serde_json::from_value(status(&plan).unwrap().clone()).unwrap());
+    let (second, third) = (sibling(&first, "b"), sibling(&first, "c"));
+    let others = vec![Arc::new(second.clone()), Arc::new(third.clone())];
+    let plan = settings::decide(&settings::View { schema: Some(known.clone()), others, ..view(second) });
+    let [Write::Patch { body, target }] = plan.writes.as_slice() else { panic!("{:?}", plan.writes) };
+    assert_eq!(target.key.name, known.metadata.name.clone().unwrap());
+    let owners = body["metadata"]["ownerReferences"].as_array().unwrap();
+    assert_eq!(owners.iter().map(|o| o["uid"].as_str().unwrap()).collect::<Vec<_>>(), ["uid-hfs", "uid-b", "uid-c"]);
+
+    // The third one finds that it is an owner already.
+    let mut owned = known.as_ref().clone();
+    owned.metadata.owner_references = Some(serde_json::from_value(owners.clone().into()).unwrap());
+    let plan = settings::decide(&settings::View { schema: Some(Arc::new(owned)), ..view(third) });
+    assert_eq!(plan.writes, []);
 }
 
 #[test]
