@@ -32,6 +32,7 @@ use kit::store::Store;
 use kit::tasks::{self, Task};
 use kit::wakes::{Bell, Registration};
 use kit::worker;
+use tokio::sync::broadcast::Receiver;
 
 pub use config::{Config, ConfigError};
 pub use hooks::hooks;
@@ -69,9 +70,11 @@ pub async fn run(context: Context, options: Options) -> Result<(), Fault> {
     let [settings, components] = firmware::spawn(&context, &sources, concurrency);
     metrics::observe(&context.metrics, &hosts);
     let worker = worker::spawn(&context, Hosts::new(sources), wakes, concurrency);
+    // Before the poller runs: its first list ends the wait of every host.
+    let changes = poll.subscribe();
     let (stop, end) = (context.shutdown.clone(), context.shutdown.clone().cancelled_owned());
     let ringing = async move {
-        stop.run_until_cancelled(ring(poll, bell, hosts)).await;
+        stop.run_until_cancelled(ring(changes, bell, hosts)).await;
     };
     let (polling, ringing) = (Task::spawn("ironic-poll", poller.run(end)), Task::spawn("ironic-changes", ringing));
     let ended = tasks::until_first(&context, [worker, settings, components, polling, ringing]).await;
@@ -137,8 +140,7 @@ fn secret_owners(old: Option<&SecretMeta>, new: Option<&SecretMeta>) -> Vec<Key>
 }
 
 /// Wakes hosts by what happens in Ironic: a node that changed wakes its host, an outage or its end wakes all.
-async fn ring(poll: Poll, bell: Bell, hosts: Store<BareMetalHost>) {
-    let mut changes = poll.subscribe();
+async fn ring(mut changes: Receiver<ironic::Change>, bell: Bell, hosts: Store<BareMetalHost>) {
     let all = |bell: &Bell| hosts.list(None).iter().for_each(|host| bell.ring(&Key::of(host.as_ref())));
     loop {
         match changes.recv().await {

@@ -289,12 +289,12 @@ impl Story {
         self.scale(2).await?;
         let waiting = self.machine_that_says("2 hosts: 2 in use; add a BareMetalHost").await?;
         let selector = json!({"spec": {"hostSelector": {"matchLabels": {"rack": "7"}}}});
-        self.patch::<Metal3Machine>(&waiting, selector).await?;
+        self.stage.patch::<Metal3Machine>(&waiting, selector).await?;
         self.host("host-labelled").await?;
         let told = "1 with labels that spec.hostSelector does not match; label a host, or correct spec.hostSelector";
         ensure!(self.machine_that_says(told).await? == waiting);
         ensure!(self.hosts().get("host-labelled").await?.spec.consumer_ref.is_none(), "taken in spite of the selector");
-        self.patch::<BareMetalHost>("host-labelled", json!({"metadata": {"labels": {"rack": "7"}}})).await?;
+        self.stage.patch::<BareMetalHost>("host-labelled", json!({"metadata": {"labels": {"rack": "7"}}})).await?;
         until("the labelled host being taken", LIMIT, async || {
             let user = self.hosts().get("host-labelled").await?.spec.consumer_ref.context("free")?;
             Ok((user.name.as_deref() == Some(waiting.as_str())).then_some(()))
@@ -326,7 +326,7 @@ impl Story {
     async fn hand_back(&self, name: &str, host: &str) -> Result<()> {
         let owner = self.machine(name).await?.metadata.owner_references.unwrap_or_default().remove(0).name;
         let first = json!({"metadata": {"annotations": {"cluster.x-k8s.io/delete-machine": ""}}});
-        self.patch::<Machine>(&owner, first).await?;
+        self.stage.patch::<Machine>(&owner, first).await?;
         self.scale(1).await?;
         until("the labelled host being free", LIMIT, async || {
             Ok(self.hosts().get(host).await?.spec.consumer_ref.is_none().then_some(()))
