@@ -20,6 +20,9 @@ use tokio::sync::Semaphore;
 /// Compilers and package builds at a time: more would only starve each other on two cores.
 static BUILDS: Semaphore = Semaphore::const_new(2);
 
+/// Room that the largest build takes beside what it leaves, in GiB.
+const ROOM: u64 = 4;
+
 /// Written last into an entry that was built in place; without it the entry does not count.
 const COMPLETE: &str = ".complete";
 
@@ -131,6 +134,7 @@ impl Cache {
 
     async fn fill(&self, name: &str, place: &Place, build: impl AsyncFnOnce(&Place) -> Result<()>) -> Result<()> {
         crate::host::has_way_out(name)?;
+        crate::room::ensure_free(&self.root, ROOM, name)?;
         let _turn = BUILDS.acquire().await.context("the build queue is closed")?;
         if place.dir.exists() {
             std::fs::remove_dir_all(&place.dir)

@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::bench::run_root;
 use crate::bmc::spec::{Firmware, Fleet, MachineSpec};
 use crate::cache::Cache;
 use crate::ironic::{self, Ironic};
@@ -25,6 +26,12 @@ pub const BMC_PORT: u16 = 8001;
 
 /// Programs that machines need, by Debian package.
 const PACKAGES: &[&str] = &["iproute2", "ipxe-qemu", "ovmf", "qemu-system-x86", "qemu-utils", "seabios"];
+
+/// Room for images and logs, in GiB (2.4 were used by two machines, 3.9 by four).
+const ROOM: u64 = 2;
+
+/// Room for the disk of one machine, in GiB; it grows as it is written.
+const ROOM_PER_MACHINE: u64 = 1;
 
 /// What to start.
 #[derive(Debug, Clone)]
@@ -111,6 +118,8 @@ pub struct MachineEntry {
 
 /// Builds everything that needs the way out to the world, before anybody enters the namespace.
 pub async fn prepare(cache: &Cache, options: &Options) -> Result<()> {
+    let machines = options.machines.len() as u64;
+    crate::room::ensure_free(&run_root()?, ROOM + ROOM_PER_MACHINE * machines, "a bench with machines")?;
     apt::ensure(&[PACKAGES, boot::PACKAGES, ironic::PACKAGES].concat()).await?;
     tokio::try_join!(ironic::environment(cache), ramdisk::esp(cache))?;
     ramdisk::agent(cache).await?;

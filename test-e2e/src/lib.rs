@@ -50,6 +50,7 @@ pub mod played;
 mod ports;
 pub mod process;
 pub mod ramdisk;
+mod room;
 pub mod story;
 pub mod versions;
 pub mod wait;

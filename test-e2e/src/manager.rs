@@ -64,7 +64,8 @@ impl Manager {
     /// Waits until it is ready and its webhooks answer.
     pub async fn ready(&self) -> Result<()> {
         until("our manager being ready", START, async || {
-            self.process.check()?;
+            // Not only itself: without its API server it would seem to be the one that is slow.
+            self.processes.check()?;
             let serves = tokio::net::TcpStream::connect(self.webhooks).await.is_ok();
             let ready = reqwest::get(format!("http://{}/readyz", self.health)).await?;
             let (status, text) = (ready.status(), ready.text().await?);

@@ -205,6 +205,11 @@ impl Supervisor {
         Ok(())
     }
 
+    /// An error that names the first process which has ended without having been asked to, and what it said last.
+    pub fn check(&self) -> Result<()> {
+        self.records()?.iter().try_for_each(Record::check)
+    }
+
     /// The record of a name.
     pub fn get(&self, name: &str) -> Result<Option<Record>> {
         read(&self.path(name))
@@ -315,6 +320,22 @@ mod tests {
 
     fn sleeper(name: &str) -> Spec {
         Spec::new(name, "sleep").arg("1000")
+    }
+
+    #[tokio::test]
+    async fn a_process_that_ended_by_itself_is_told_and_one_that_was_stopped_is_not() {
+        let run = scratch("by-itself");
+        let processes = Supervisor::new(&run).unwrap();
+        let asked = processes.start(sleeper("asked")).await.unwrap();
+        let full = Spec::new("full", "sh").args(["-c", "echo no space left on device; exit 1"]);
+        let full = processes.start(full).await.unwrap();
+        processes.stop("asked").await.unwrap();
+        assert!(!asked.alive());
+        until("its end", PATIENCE, async || Ok((!full.alive()).then_some(()))).await.unwrap();
+        let told = format!("{:#}", processes.check().unwrap_err());
+        assert!(told.contains("full has ended") && told.contains("no space left on device"), "{told}");
+        processes.stop_all().await.unwrap();
+        processes.check().unwrap();
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! Running other programs, with the command line shown first.
 
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -33,21 +33,22 @@ pub(crate) fn cargo(args: &[&str]) -> Result<()> {
     run(&cargo_path(), args)
 }
 
-/// As [`cargo`], for what runs beside something else: its output is shown in one piece when it has ended.
-pub(crate) fn cargo_at_once(args: &[&str]) -> Result<()> {
+/// As [`cargo`], for what runs beside something else: each line of its output begins with a label.
+pub(crate) fn cargo_beside(label: &str, args: &[String]) -> Result<()> {
     let program = cargo_path();
     let shown = format!("{program} {}", args.join(" "));
-    eprintln!("$ {shown} &");
-    let (mut reader, writer) = std::io::pipe().context("making a pipe")?;
+    eprintln!("$ {shown}   # {label}");
+    let (reader, writer) = std::io::pipe().context("making a pipe")?;
     let mut command = Command::new(&program);
     command.args(args).current_dir(root()?).stdout(writer.try_clone()?).stderr(writer);
     let mut child = command.spawn().with_context(|| format!("starting {program}"))?;
     // Our own ends of the pipe must go, or it would never close.
     drop(command);
-    let mut output = Vec::new();
-    reader.read_to_end(&mut output).context("reading the output")?;
+    for line in BufReader::new(reader).split(b'\n') {
+        let line = line.with_context(|| format!("reading the output of {label}"))?;
+        eprintln!("{label} | {}", String::from_utf8_lossy(&line));
+    }
     let status = child.wait()?;
-    eprintln!("$ {shown}\n{}", String::from_utf8_lossy(&output));
     if !status.success() {
         bail!("{shown}: {status}");
     }

@@ -6,10 +6,12 @@ use std::time::Instant;
 use anyhow::{Context, Result, anyhow};
 
 use crate::check;
-use crate::run::{cargo, cargo_at_once, root};
+use crate::run::{cargo, cargo_beside, root};
 
 /// Boots emulated machines, one at a time: it keeps one of two cores busy and waits for the machine.
 const EMULATED: &[&str] = &["host_life", "machines"];
+/// Stories with Cluster API, whose controllers look again only now and then: they mostly wait.
+const STORIES: &[&str] = &["cluster_class", "pivot", "provider", "provider_crashes", "remediation"];
 /// Boots several emulated machines and wants both cores.
 const MAIN_JOB: &str = "main_job";
 
@@ -27,29 +29,30 @@ pub(crate) fn test() -> Result<()> {
         cargo(&["run", "--quiet", "--package", "test-e2e", "--bin", "bench", "--", "tools", "--machines"])
     })?;
     phases.run("interface tests, and beside them the lives of single machines", lanes)?;
-    phases.run("the main job", || cargo(&as_args(&serial(&["--test", MAIN_JOB]))))?;
+    phases.run("the main job", || cargo_beside(MAIN_JOB, &serial(&["--test", MAIN_JOB])))?;
     phases.print();
     Ok(())
 }
 
-/// Two lanes on two cores: what boots a machine, and what only talks to an API server. Both end before a fault of one
-/// of them is told.
+/// Beside each other: what boots a machine and keeps a core busy, what mostly waits, and what only talks to an API
+/// server. All end before a fault of one of them is told.
 fn lanes() -> Result<()> {
     let interface = interface_tests()?;
+    let lanes = [("machines", programs(EMULATED)), ("stories", programs(STORIES)), ("interface", interface)];
     std::thread::scope(|scope| {
-        let interface = scope.spawn(|| cargo_at_once(&as_args(&interface)));
-        let machines: Vec<&str> = EMULATED.iter().flat_map(|name| ["--test", *name]).collect();
-        let machines = cargo(&as_args(&serial(&machines)));
-        let interface = interface.join().map_err(|_| anyhow!("the thread of the interface tests panicked"))?;
-        machines.and(interface)
+        let lanes = lanes.map(|(label, args)| scope.spawn(move || cargo_beside(label, &args)));
+        let ends = lanes.map(|lane| lane.join().map_err(|_| anyhow!("the thread of a lane panicked"))?);
+        ends.into_iter().collect()
     })
 }
 
-/// Every test of the bench that boots no machine, so that a new one is never forgotten.
+/// Every test of the bench that no other lane has, so that a new one is never forgotten.
 fn interface_tests() -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(root()?.join("test-e2e/tests")).context("listing the bench's tests")? {
-        names.extend(test_of(&entry?.path()).filter(|name| name != MAIN_JOB && !EMULATED.contains(&&**name)));
+        names.extend(
+            test_of(&entry?.path()).filter(|name| name != MAIN_JOB && ![EMULATED, STORIES].concat().contains(&&**name)),
+        );
     }
     names.sort();
     let chosen: Vec<&str> = names.iter().flat_map(|name| ["--test", name]).collect();
@@ -62,14 +65,16 @@ fn test_of(path: &Path) -> Option<String> {
     is_test.then(|| path.file_stem().unwrap_or_default().to_string_lossy().into_owned())
 }
 
+/// Cargo's arguments for these test programs of the bench, the failed ones not keeping the others from running.
+fn programs(names: &[&str]) -> Vec<String> {
+    let chosen: Vec<&str> = names.iter().flat_map(|name| ["--test", name]).collect();
+    serial(&[&["--no-fail-fast"], &*chosen].concat())
+}
+
 /// Cargo's arguments for tests of the bench, one test at a time.
 fn serial(chosen: &[&str]) -> Vec<String> {
     let all = [&["test", "--package", "test-e2e"], chosen, &["--", "--test-threads=1", "--nocapture"]].concat();
     all.into_iter().map(str::to_owned).collect()
-}
-
-fn as_args(args: &[String]) -> Vec<&str> {
-    args.iter().map(String::as_str).collect()
 }
 
 /// Builds the binary and the bench, and runs the bench.
@@ -114,6 +119,9 @@ mod tests {
         let ways = |name: &str| interface.iter().any(|other| other == name);
         assert!(ways("admission") && ways("ipam"), "files and folders are tests: {interface:?}");
         assert!(!ways("shapes"), "a folder without main.rs is none: {interface:?}");
-        assert!(![MAIN_JOB].iter().chain(EMULATED).any(|name| ways(name)), "{interface:?}");
+        let others: Vec<&str> = [&[MAIN_JOB], EMULATED, STORIES].concat();
+        assert!(!others.iter().any(|name| ways(name)), "{interface:?}");
+        let tests = root().unwrap().join("test-e2e/tests");
+        assert!(others.iter().all(|name| tests.join(name).with_extension("rs").is_file()), "a lane names no test");
     }
 }

@@ -73,7 +73,7 @@ impl Stage {
     /// Eyes on a namespace that is made for the story.
     pub async fn watch(&self, prefix: &str) -> Result<Watch> {
         let namespace = self.plane.namespace(prefix).await?;
-        Ok(Watch::new(self.plane.client().await?, &namespace))
+        Ok(Watch::new(self.plane.client().await?, &namespace).beside(self.bench.processes()))
     }
 
     /// Ends everything, the namespace included.

@@ -10,6 +10,11 @@ use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, ListParams};
 use serde_json::Value;
 
 use super::progress::{Line, View};
+use crate::process::Supervisor;
+
+/// Looks in a row at which a process of the bench is gone before that ends the story; one that is being restarted is
+/// gone for a moment, too.
+const GONE: u32 = 5;
 
 /// Time between two looks.
 const LOOK: Duration = Duration::from_secs(1);
@@ -76,6 +81,7 @@ pub struct Watch {
     client: Client,
     namespace: String,
     view: View,
+    processes: Option<Supervisor>,
 }
 
 impl fmt::Debug for Watch {
@@ -87,7 +93,14 @@ impl fmt::Debug for Watch {
 impl Watch {
     /// Looks at a namespace.
     pub fn new(client: Client, namespace: &str) -> Self {
-        Self { client, namespace: namespace.to_owned(), view: View::default() }
+        Self { client, namespace: namespace.to_owned(), view: View::default(), processes: None }
+    }
+
+    /// Gives up as soon as one of these has ended by itself, instead of waiting for what it would have done.
+    #[must_use]
+    pub fn beside(mut self, processes: &Supervisor) -> Self {
+        self.processes = Some(processes.clone());
+        self
     }
 
     /// The client it looks with.
@@ -109,7 +122,13 @@ impl Watch {
     ) -> Result<Picture> {
         println!("-- waiting for {what} (at most {} min)", limit.as_secs() / 60);
         let start = Instant::now();
+        let mut gone = 0;
         loop {
+            match self.processes.as_ref().map_or(Ok(()), Supervisor::check) {
+                Err(error) if gone >= GONE => return Err(error.context(format!("waiting for {what}"))),
+                Err(_) => gone += 1,
+                Ok(()) => gone = 0,
+            }
             // One failed look is no failed run: the manager and the API server may be restarted under us.
             let last = match Picture::take(&self.client, &self.namespace).await {
                 Ok(picture) => {
