@@ -187,7 +187,8 @@ async fn refused(rows: Vec<Row>) {
     let client = plane().await.client().await.unwrap();
     let mut wrong = Vec::new();
     for (file, name, changes, says) in rows {
-        let mut object = good(file, name, changes[0].0);
+        let mended = good(file, name, changes[0].0);
+        let mut object = mended.clone();
         for (pointer, value) in &changes {
             set(&mut object, pointer, value.clone());
         }
@@ -199,6 +200,9 @@ async fn refused(rows: Vec<Row>) {
             }
             Err(error) if says.iter().all(|word| error.to_string().contains(word)) => {}
             Err(error) => wrong.push(format!("{what} is refused without saying {says:?}: {error}")),
+        }
+        if let Err(error) = create(&client, "default", &mended).await {
+            wrong.push(format!("{name} is refused without the mistake, too: {error}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
