@@ -3,6 +3,8 @@
 //! Names and paths are those that existing installations have registered, so that an upgrade in place replaces the
 //! server without touching the configuration objects.
 
+use crate::names::annotation;
+
 /// Which component serves a webhook or owns a CRD.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Component {
@@ -61,6 +63,51 @@ impl Webhook {
                 format!("default.{}.{}", self.kind, self.group)
             }
         }
+    }
+}
+
+/// A condition under which the API server calls a webhook at all; all of a webhook's must hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// Its name inside the webhook.
+    pub name: &'static str,
+    /// Common Expression Language over `object`, `oldObject` and `request`. One that fails refuses the request.
+    pub expression: String,
+}
+
+impl Webhook {
+    /// When it is called. A call costs more than the write that it is about, so what the rules of the address manager
+    /// (`ipam::validate`) have nothing to say about is not shown to them: a finalizer that comes or goes, and new
+    /// objects that are plainly right. Whoever adds a rule there looks here, too.
+    pub fn conditions(&self) -> Vec<Condition> {
+        if self.component != Component::Ipam {
+            return Vec::new();
+        }
+        let wish = format!("?metadata.?annotations[?'{}']", annotation::IP_ADDRESS);
+        let spec = "object.?spec != oldObject.?spec";
+        let (changed, doubtful) = match self.kind {
+            "ipclaim" => (
+                format!("{spec} || object.{wish} != oldObject.{wish}"),
+                format!(
+                    "object.?spec.?pool.?name.orValue('') == '' || object.{wish}.hasValue() || \
+                     object.?spec.?pool.?namespace.orValue(request.namespace) != request.namespace"
+                ),
+            ),
+            "ipaddress" => (
+                spec.to_owned(),
+                format!(
+                    "object.?spec.?pool.?name.orValue('') == '' || object.?spec.?claim.?name.orValue('') == '' || \
+                     !isIP(object.?spec.?address.orValue('')) || object.{wish}.hasValue()"
+                ),
+            ),
+            _ => (spec.to_owned(), "true".to_owned()),
+        };
+        let on = |operation: &str, expression: String| format!("request.operation != '{operation}' || {expression}");
+        let mut conditions = vec![Condition { name: "changed", expression: on("UPDATE", changed) }];
+        if doubtful != "true" {
+            conditions.push(Condition { name: "doubtful", expression: on("CREATE", doubtful) });
+        }
+        conditions
     }
 }
 

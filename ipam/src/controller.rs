@@ -1,5 +1,8 @@
 //! The controller of pools: one pass per pool serves all its claims and writes the pool's status once.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use kit::act;
 use kit::key::Key;
 use kit::pass::{Controller, Done, Fault, Found, Plan, Record};
@@ -8,7 +11,7 @@ use kit::runtime::Context;
 use crate::decide::{self, Deed, Round};
 use crate::metrics::Families;
 use crate::record::{self, RoundDone};
-use crate::view::{ClaimSeen, PoolView, Stores};
+use crate::view::{Busy, ClaimSeen, PoolView, Stores};
 
 /// Claims served at once inside a pass. Each has its own connection to the API server.
 const AT_ONCE: usize = 16;
@@ -19,13 +22,18 @@ pub struct Pools {
     context: Context,
     stores: Stores,
     metrics: Families,
+    busy: Mutex<HashMap<Key, Busy>>,
 }
 
 impl Pools {
     /// The controller with its caches.
     pub fn new(context: Context, stores: Stores) -> Self {
         let metrics = Families::register(&context.metrics);
-        Self { context, stores, metrics }
+        Self { context, stores, metrics, busy: Mutex::default() }
+    }
+
+    fn busy(&self) -> MutexGuard<'_, HashMap<Key, Busy>> {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn measure(&self, key: &Key, found: &Found<PoolView>) {
@@ -72,7 +80,12 @@ impl Controller for Pools {
     }
 
     async fn gather(&self, key: &Key) -> Found<PoolView> {
-        let found = self.stores.gather(&self.context, key).await;
+        let mut found = self.stores.gather(&self.context, key).await;
+        match &mut found {
+            Found::View(view) => view.busy = self.busy().get(key).copied(),
+            Found::Missing => drop(self.busy().remove(key)),
+            Found::Stale | Found::Later(_) => {}
+        }
         self.measure(key, &found);
         found
     }
@@ -90,6 +103,7 @@ impl Controller for Pools {
         let told = record::failures(view, round, &faults);
         act::chains(&self.context, self.name(), &view.key, told, AT_ONCE).await;
         self.count(view, round, &faults);
+        self.busy().insert(view.key.clone(), Busy::after(view.busy, self.context.clock.now()));
         Ok(RoundDone { faults })
     }
 

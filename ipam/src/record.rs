@@ -16,15 +16,17 @@ use kit::pass::{Class, Done, Fault, Next, Note, Plan, Record, Why, Write};
 use crate::decide::{Chain, Deed, Round, paused, space_with};
 use crate::kinds::ClaimName;
 use crate::space::{Space, Usage};
-use crate::view::{ClusterSeen, PoolView};
+use crate::view::{ClusterSeen, PoolView, QUIET};
 
-/// The pool's status is written at most this often while claims stream in; it is a copy of what the address objects
-/// say, so nothing depends on it.
+/// The least time between two writes of a pool's status; it is a copy of what the address objects say, so nothing
+/// depends on it.
 pub const STATUS_PAUSE: Duration = Duration::from_secs(1);
 /// The pause grows with each so many addresses in the map, because the API server checks every entry at each write.
 const PAUSE_GROWS: usize = 1000;
-/// The longest pause, in the above.
-const PAUSES: usize = 10;
+/// The longest pause, in the first of these.
+const PAUSES: u32 = 10;
+/// While claims keep coming, the pause is this part of the time since they began to.
+const BUSY_PART: u32 = 2;
 
 /// What became of each chain of a round, in its order.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -44,20 +46,32 @@ pub fn record(view: &PoolView, plan: &Plan<Round>, done: &Done<RoundDone>) -> Re
     if record.next == Next::Gone || paused(view, pool).is_some() {
         return record;
     }
-    let after = status_after(view, pool, &outcome);
-    let Some(write) = diff::status(pool, &after) else { return record };
-    if let Some(left) = too_soon(pool, &after, view.now) {
-        // Only one wake is kept; a wait for a change needs none.
-        if record.next == Next::Rest || matches!(record.next, Next::Changed(_)) {
-            let why = record.next.why().cloned();
-            let why = why.unwrap_or_else(|| Why::new("StatusPending", "the pool's status follows in a moment"));
-            record.next = Next::After(left, why);
-        }
+    let allocations = outcome.allocations(view);
+    let space = space_with(view, pool, allocations.iter().map(|(_, ip)| *ip));
+    let ready = ready(view, pool, space.usage());
+    // Asked before the map is made, which costs more than all the rest of a pass.
+    if let Some(left) = too_soon(view, pool, &ready, &outcome, done.at) {
+        record.next = sooner(record.next, left);
         return record;
     }
+    let after = status_after(pool, &allocations, &space, &outcome, &ready, done.at);
+    let Some(write) = diff::status(pool, &after) else { return record };
     record.notes.extend(turned(pool, &after));
     record.with_status(Some(write))
 }
+
+/// Only one wake is kept: the earlier one, with what is waited for otherwise.
+fn sooner(next: Next, left: Duration) -> Next {
+    match next {
+        Next::Now | Next::Gone => next,
+        Next::After(delay, why) => Next::After(delay.min(left), why),
+        Next::Changed(why) => Next::After(left, why),
+        Next::Rest => Next::After(left, Why::new("StatusPending", "the pool's status follows in a moment")),
+    }
+}
+
+/// Addresses in use with their claims.
+type Allocations<'a> = BTreeSet<(ClaimName<'a>, IpAddr)>;
 
 /// The chains of a round with their faults.
 struct Outcome<'a> {
@@ -87,6 +101,31 @@ impl<'a> Outcome<'a> {
         faults().find(|fault| fault.class != Class::Again).or_else(|| faults().next()).cloned()
     }
 
+    fn released(&self) -> bool {
+        self.done().any(|chain| matches!(chain.deed, Deed::Release(_)))
+    }
+
+    /// Who has what after the round.
+    fn allocations(&self, view: &'a PoolView) -> Allocations<'a> {
+        let addresses = view.addresses.iter().filter_map(|seen| Some((seen.address.claim(), seen.address.ip()?)));
+        let mut allocations: Allocations<'a> = addresses.collect();
+        for chain in self.done() {
+            let claim = (chain.claim.flavor, chain.claim.name.as_str());
+            match &chain.deed {
+                Deed::Grant(ip) => {
+                    allocations.insert((claim, *ip));
+                }
+                Deed::Release(ips) => {
+                    for ip in ips {
+                        allocations.remove(&(claim, *ip));
+                    }
+                }
+                Deed::Refuse(_) => {}
+            }
+        }
+        allocations
+    }
+
     /// An event for each claim that was told why it gets no address.
     fn notes(&self, view: &PoolView) -> Vec<Note> {
         let note = |chain: &Chain| match &chain.deed {
@@ -100,39 +139,27 @@ impl<'a> Outcome<'a> {
     }
 }
 
-fn status_after(view: &PoolView, pool: &IPPool, outcome: &Outcome<'_>) -> IPPool {
-    let addresses = view.addresses.iter().filter_map(|seen| Some((seen.address.claim(), seen.address.ip()?)));
-    let mut allocations: BTreeSet<(ClaimName<'_>, IpAddr)> = addresses.collect();
-    let mut released = false;
-    for chain in outcome.done() {
-        let claim = (chain.claim.flavor, chain.claim.name.as_str());
-        match &chain.deed {
-            Deed::Grant(ip) => {
-                allocations.insert((claim, *ip));
-            }
-            Deed::Release(ips) => {
-                for ip in ips {
-                    allocations.remove(&(claim, *ip));
-                }
-                released = true;
-            }
-            Deed::Refuse(_) => {}
-        }
-    }
+fn status_after(
+    pool: &IPPool,
+    allocations: &Allocations<'_>,
+    space: &Space,
+    outcome: &Outcome<'_>,
+    ready: &Condition,
+    now: Timestamp,
+) -> IPPool {
     let mut after = pool.clone();
     let status = after.status.get_or_insert_default();
-    let indexes = by_name(&allocations);
-    if status.allocations != indexes || released {
+    let indexes = by_name(allocations);
+    if status.allocations != indexes || outcome.released() {
         status.allocations = indexes;
-        status.last_updated = Some(Time(view.now));
+        status.last_updated = Some(Time(now));
     } else if status.last_updated.is_none() {
         status.last_updated.clone_from(&pool.metadata.creation_timestamp);
     }
-    let space = space_with(view, pool, allocations.iter().map(|(_, ip)| *ip));
     let usage = space.usage();
     status.ip_addresses = Some(Counts { total: shown(usage.total), used: shown(usage.used), free: shown(usage.free) });
-    status.ranges = ranges(&space);
-    conditions::set(&mut status.conditions, &ready(view, pool, usage), pool.metadata.generation, view.now);
+    status.ranges = ranges(space);
+    conditions::set(&mut status.conditions, ready, pool.metadata.generation, now);
     after
 }
 
@@ -154,7 +181,7 @@ fn ranges(space: &Space) -> Vec<RangeCounts> {
 
 /// The map on the wire knows only names of claims. Every address in use must be in it, because the webhook reads there
 /// which ones an edit would strand: what has no name of its own is under its address. IPClaims come first.
-fn by_name(allocations: &BTreeSet<(ClaimName<'_>, IpAddr)>) -> BTreeMap<String, String> {
+fn by_name(allocations: &Allocations<'_>) -> BTreeMap<String, String> {
     let mut names: BTreeMap<String, String> = BTreeMap::new();
     for ((_, claim), ip) in allocations {
         let ip = ip.to_string();
@@ -180,21 +207,35 @@ fn ready(view: &PoolView, pool: &IPPool, usage: Usage) -> Condition {
 }
 
 /// How long the status write waits; `None` to write now. What a user waits for (Ready turning) is written at once.
-fn too_soon(pool: &IPPool, after: &IPPool, now: Timestamp) -> Option<Duration> {
-    let truth = |pool: &IPPool| {
-        let conditions = pool.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default();
-        conditions::get(&conditions, "Ready").map(|ready| (ready.status.clone(), ready.reason.clone()))
-    };
-    if truth(pool) != truth(after) {
+fn too_soon(
+    view: &PoolView,
+    pool: &IPPool,
+    ready: &Condition,
+    outcome: &Outcome<'_>,
+    now: Timestamp,
+) -> Option<Duration> {
+    let known: &IPPoolStatus = pool.status.as_ref()?;
+    let shown = conditions::get(&known.conditions, "Ready")?;
+    if (shown.status.as_str(), &shown.reason) != (ready.truth.as_str(), &ready.reason) {
         return None;
     }
-    let last: &IPPoolStatus = pool.status.as_ref()?;
-    let since = now.duration_since(last.last_updated.as_ref()?.0);
-    let pauses = (last.allocations.len() / PAUSE_GROWS).clamp(1, PAUSES);
-    let pause = STATUS_PAUSE.saturating_mul(u32::try_from(pauses).unwrap_or(1));
-    let left = SignedDuration::try_from(pause).ok()?.checked_sub(since)?;
+    let busy = view.busy.and_then(|busy| busy.lasts(now));
+    let busy = busy.or_else(|| (!outcome.chains.is_empty()).then_some(Duration::ZERO));
+    let pause = pause(known.allocations.len(), busy);
+    let since = now.duration_since(known.last_updated.as_ref()?.0);
     // A clock that was set back must not hold the status for long.
-    Duration::try_from(left).ok().filter(|left| !left.is_zero()).map(|left| left.min(pause))
+    let left = SignedDuration::try_from(pause).ok()?.checked_sub(since)?;
+    let left = Duration::try_from(left).ok().filter(|left| !left.is_zero())?.min(pause);
+    // A pool that comes to rest is shown as it is then.
+    Some(if busy.is_some() { left.min(QUIET) } else { left })
+}
+
+/// The time between two status writes of a pool with so many addresses in use that has been busy for this long.
+fn pause(addresses: usize, busy: Option<Duration>) -> Duration {
+    let most = STATUS_PAUSE * PAUSES;
+    let by_size = STATUS_PAUSE.saturating_mul(u32::try_from(addresses / PAUSE_GROWS).unwrap_or(PAUSES));
+    let by_time = busy.unwrap_or_default() / BUSY_PART;
+    by_size.max(by_time).clamp(STATUS_PAUSE, most)
 }
 
 /// Events when the pool runs dry and when it recovers.

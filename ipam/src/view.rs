@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::capi::Cluster;
 use api::ipam::capi::{self, IPAddressClaim};
@@ -64,6 +65,31 @@ pub struct AddressSeen {
     pub claim_is_gone: bool,
 }
 
+/// A pool for which nothing was done for this long has come to rest.
+pub const QUIET: Duration = Duration::from_secs(2);
+
+/// Since when one round after the other does something for a pool. A hint that paces the pool's status: who has just
+/// started knows nothing of it, and shows the pool a little earlier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Busy {
+    since: Timestamp,
+    last: Timestamp,
+}
+
+impl Busy {
+    /// After a round that did something at this time.
+    pub fn after(before: Option<Self>, now: Timestamp) -> Self {
+        let since = before.filter(|busy| busy.lasts(now).is_some()).map_or(now, |busy| busy.since);
+        Self { since, last: now }
+    }
+
+    /// How long it has lasted; `None` when the pool has come to rest, or the clock was set back.
+    pub fn lasts(&self, now: Timestamp) -> Option<Duration> {
+        let age = |then: Timestamp| Duration::try_from(now.duration_since(then)).ok();
+        age(self.last).filter(|quiet| *quiet < QUIET).and_then(|_| age(self.since))
+    }
+}
+
 /// The snapshot a pool is decided on.
 #[derive(Debug, Clone)]
 pub struct PoolView {
@@ -79,6 +105,8 @@ pub struct PoolView {
     pub addresses: Vec<AddressSeen>,
     /// Addresses from other pools whose objects have the same name prefix.
     pub neighbours: Vec<Address>,
+    /// Set once this process has done something for the pool.
+    pub busy: Option<Busy>,
     /// For the random strategy.
     pub seed: u64,
     /// The time.
@@ -204,6 +232,7 @@ impl Stores {
             pool,
             claims,
             addresses,
+            busy: None,
             seed: context.clock.seed(),
             now: context.clock.now(),
         })

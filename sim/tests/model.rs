@@ -166,6 +166,7 @@ fn view(claims: &[Row; CLAIMS], known: u8, seen: Given) -> PoolView {
         claims: claims.iter().enumerate().filter(|(index, _)| known & (1 << index) != 0).map(claim).collect(),
         addresses: seen.iter().enumerate().flat_map(address).collect(),
         neighbours: Vec::new(),
+        busy: None,
         seed: 0,
         now,
     }

@@ -41,11 +41,7 @@ enum Command {
     /// From powered-off machines to a cluster, for people to watch; stays up.
     Demo,
     /// Measures speed and memory of our controllers and prints a table.
-    Measure {
-        /// Measure only this; may be repeated.
-        #[arg(long = "only", value_enum)]
-        parts: Vec<test_e2e::measure::Part>,
-    },
+    Measure(test_e2e::measure::Options),
     /// Stops every bench and removes run folders and cache.
     Clean,
     /// Drives one machine of a running level M through Ironic: steps out of enroll, manage, inspect, provide, deploy,
@@ -159,7 +155,7 @@ fn main() -> Result<()> {
             run_in(None, async || level_m::down(&bench).await)
         }
         Command::Status(which) => status(&which.name),
-        Command::Measure { parts } => test_e2e::measure::measure(&parts),
+        Command::Measure(options) => test_e2e::measure::measure(&options),
         Command::Demo => test_e2e::story::demo::demo(),
         Command::Clean => clean(),
         Command::Guard { which, incarnation } => guard(&which.name, &incarnation),

@@ -3,13 +3,17 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::path::Path;
+use std::time::Duration;
 
 use axum::http::Request;
-use kube::Client;
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::{Api, Client};
 use serde_json::{Value, json};
+use test_e2e::by_url::localize;
 use test_e2e::cache::Cache;
 use test_e2e::level_a::ControlPlane;
+use test_e2e::wait::until;
 use test_e2e::{fixture, level_b, manager, manifests};
 use tokio::sync::OnceCell;
 
@@ -165,6 +169,21 @@ fn wrong_addresses() -> Vec<Row> {
             vec![("/metadata/annotations/ipAddress", json!("last"))],
             &["ipAddress"],
         ),
+        (
+            "addresses.yaml",
+            "edge-controlplane-0",
+            vec![("/spec/pool/name", json!("")), ("/metadata/annotations", json!({}))],
+            &["spec.pool.name"],
+        ),
+        ("addresses.yaml", "edge-prov-192-0-2-12", vec![("/spec/claim/name", json!(""))], &["spec.claim.name"]),
+        ("addresses.yaml", "edge-prov-192-0-2-12", vec![("/spec/pool/name", json!(""))], &["spec.pool.name"]),
+        ("addresses.yaml", "edge-prov-192-0-2-12", vec![("/spec/address", json!("192.0.2.256"))], &["spec.address"]),
+        (
+            "addresses.yaml",
+            "edge-prov-192-0-2-12",
+            vec![("/metadata/annotations", json!({"ipAddress": "last"}))],
+            &["ipAddress"],
+        ),
     ]
 }
 
@@ -245,6 +264,14 @@ fn fixed() -> Vec<Row> {
             &["allocationStrategy"],
         ),
         ("addresses.yaml", "edge-controlplane-0", vec![("/spec/pool/name", json!("six"))], &["pool"]),
+        (
+            "addresses.yaml",
+            "edge-controlplane-0",
+            vec![("/metadata/annotations/ipAddress", json!("last"))],
+            &["ipAddress"],
+        ),
+        ("addresses.yaml", "edge-prov-192-0-2-12", vec![("/spec/address", json!("192.0.2.13"))], &["spec.address"]),
+        ("addresses.yaml", "edge-prov-192-0-2-12", vec![("/spec/claim/name", json!("b"))], &["spec.claim.name"]),
     ]
 }
 
@@ -275,6 +302,65 @@ async fn what_must_not_change_does_not() {
         api.delete(name, &DeleteParams::default()).await.unwrap();
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Webhooks that nobody answers: what is plainly right passes all the same, what is not does not.
+#[tokio::test(flavor = "multi_thread")]
+async fn addresses_need_no_answer_for_what_is_plainly_right() {
+    let plane = plane().await;
+    let (client, namespace) = (plane.client().await.unwrap(), plane.namespace("unanswered").await.unwrap());
+    let nobody = "127.0.0.1:9".parse().unwrap();
+    let components = manager::component("ipam-metal3").unwrap();
+    let local = localize(components, nobody, &plane.pki().ca_bundle().unwrap());
+    let mut hooks = local.into_iter().find(|object| object["kind"] == "ValidatingWebhookConfiguration").unwrap();
+    hooks["metadata"]["name"] = json!(namespace);
+    for hook in hooks["webhooks"].as_array_mut().unwrap() {
+        hook["namespaceSelector"] = json!({"matchLabels": {"kubernetes.io/metadata.name": namespace}});
+    }
+    manifests::apply(&client, "default", std::slice::from_ref(&hooks)).await.unwrap();
+    let object = |kind: &str, name: &str| moved(&good("addresses.yaml", name, kind), &namespace);
+    let plain = |pointer: &str, name: &str| {
+        let mut plain = object(pointer, name);
+        plain["metadata"]["annotations"] = json!({});
+        plain
+    };
+    let claim = plain("/spec/pool/name", "edge-controlplane-0");
+    let address = plain("/spec/claim/name", "edge-prov-192-0-2-12");
+    let changed = |object: &Value, pointer: &str, value: Value| {
+        let mut object = object.clone();
+        set(&mut object, pointer, value);
+        object
+    };
+    let doubtful = [
+        changed(&claim, "/metadata/annotations", json!({"ipAddress": "192.0.2.12"})),
+        changed(&claim, "/spec/pool/namespace", json!("elsewhere")),
+        changed(&address, "/metadata/annotations", json!({"ipAddress": "192.0.2.12"})),
+        changed(&address, "/spec/claim", json!({})),
+        object("/spec/namePrefix", "provisioning"),
+    ];
+    for object in doubtful {
+        // A configuration works a moment after it is made.
+        let unanswered = async || match create(&client, &namespace, &object).await {
+            Ok(_) => Ok(None),
+            Err(error) => Ok(error.to_string().contains("failed calling webhook").then_some(())),
+        };
+        until(&format!("a question about {object}"), Duration::from_secs(20), unanswered).await.unwrap();
+    }
+    for object in [claim, address] {
+        manifests::apply(&client, &namespace, std::slice::from_ref(&object)).await.unwrap();
+        let resource = manifests::resource(&client, &object).await.unwrap();
+        let api = manifests::api_of(&client, &namespace, &object, &resource);
+        let name = object["metadata"]["name"].as_str().unwrap();
+        let change = async |change: Value| api.patch(name, &PatchParams::default(), &Patch::Merge(change)).await;
+        for names in [vec!["example.org/held"], Vec::new()] {
+            change(json!({"metadata": {"finalizers": names, "labels": {"a": "b"}}})).await.unwrap();
+        }
+        let refusal = change(json!({"spec": {"pool": {"name": "other"}}})).await.unwrap_err();
+        assert!(refusal.to_string().contains("failed calling webhook"), "{refusal}");
+        api.delete(name, &DeleteParams::default()).await.unwrap();
+    }
+    let all: Api<ValidatingWebhookConfiguration> = Api::all(client);
+    all.delete(&namespace, &DeleteParams::default()).await.unwrap();
 }
 
 /// Bytes that are no review at all must be told so, not end the server.

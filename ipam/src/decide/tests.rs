@@ -32,6 +32,7 @@ pub(crate) fn view(pool: Option<IPPool>) -> PoolView {
         claims: Vec::new(),
         addresses: Vec::new(),
         neighbours: Vec::new(),
+        busy: None,
         seed: 1,
         now: at(NOW),
     }

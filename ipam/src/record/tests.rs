@@ -7,17 +7,17 @@ use super::*;
 use crate::decide::decide;
 use crate::decide::tests::{metal3, view};
 
-fn done(plan: &Plan<Round>, broken: &[usize]) -> Done<RoundDone> {
+fn done(plan: &Plan<Round>, broken: &[usize], at: Timestamp) -> Done<RoundDone> {
     let count = plan.call.as_ref().map_or(0, |round| round.chains.len());
     let fault = |class| Some(Fault::new(class, "Injected", "injected"));
     let faults = (0..count).map(|n| if broken.contains(&n) { fault(Class::Backoff) } else { None }).collect();
     let answer = plan.call.as_ref().map(|_| Ok(RoundDone { faults }));
-    Done { written: Vec::new(), failed: None, answer, at: Timestamp::UNIX_EPOCH }
+    Done { written: Vec::new(), failed: None, answer, at }
 }
 
 fn recorded(view: &PoolView, broken: &[usize]) -> (Record, Value) {
     let plan = decide(view);
-    let done = done(&plan, broken);
+    let done = done(&plan, broken, view.now);
     let record = record(view, &plan, &done);
     let body = match &record.status {
         Some(Write::Status { body, .. }) => body["status"].clone(),
@@ -66,17 +66,68 @@ fn running_dry_and_recovering_are_told_once() {
     assert_eq!(record.notes.iter().map(|note| note.reason).collect::<Vec<_>>(), ["AddressesAvailable"]);
 }
 
+fn later(now: Timestamp, milliseconds: u64) -> Timestamp {
+    now.checked_add(Duration::from_millis(milliseconds)).unwrap()
+}
+
+/// Plays a claim each `step` milliseconds for so many of them, with a look at rest after each, and answers when the
+/// status was written.
+fn written(step: u64, claims: usize) -> Vec<u64> {
+    let mut now = view(Some(ip_pool("ns", "p").subnet("10.0.0.0/16")));
+    let (start, mut times) = (now.now, Vec::new());
+    let mut time = 0;
+    let mut look = |now: &mut PoolView, time: u64| {
+        now.now = later(start, time);
+        let plan = decide(now);
+        let record = record(now, &plan, &done(&plan, &[], now.now));
+        if plan.call.is_some() {
+            now.busy = Some(crate::view::Busy::after(now.busy, now.now));
+        }
+        if let Some(Write::Status { body, .. }) = &record.status {
+            times.push(time);
+            let mut pool = (**now.pool.as_ref().unwrap()).clone();
+            let mut known = serde_json::to_value(&pool.status).unwrap();
+            kit::webhook::review::merge(&mut known, body["status"].clone());
+            pool.status = serde_json::from_value(known).unwrap();
+            now.pool = Some(std::sync::Arc::new(pool));
+        }
+        record.next
+    };
+    for n in 0..claims {
+        time = step * n as u64;
+        now = now.claim(metal3(&format!("c{n:04}")));
+        look(&mut now, time);
+        now.claims.clear();
+        now = now.address(&format!("c{n:04}"), &format!("10.0.{}.{}", n / 250, n % 250 + 1));
+        time += step / 2;
+        look(&mut now, time);
+    }
+    while let Next::After(pause, _) = look(&mut now, time) {
+        time += pause.as_millis() as u64;
+    }
+    assert_eq!(now.pool.unwrap().status.as_ref().unwrap().allocations.len(), claims, "at rest the map is whole");
+    times
+}
+
 #[test]
-fn while_claims_stream_in_the_status_follows_once_a_second() {
-    let mut pool = ip_pool("ns", "p").range("10.0.0.1", "10.0.0.9");
-    let (_, status) = recorded(&view(Some(pool.clone())).claim(metal3("a")), &[]);
-    pool.status = serde_json::from_value(status).unwrap();
-    let mut later = view(Some(pool)).address("a", "10.0.0.1").claim(metal3("b"));
-    let (record, _) = recorded(&later, &[]);
-    assert!(record.status.is_none());
-    assert!(matches!(record.next, Next::After(pause, _) if pause == STATUS_PAUSE), "{:?}", record.next);
-    later.now = later.now.checked_add(STATUS_PAUSE).unwrap();
-    assert_eq!(recorded(&later, &[]).1["indexes"]["b"], "10.0.0.2");
+fn while_claims_stream_in_the_status_follows_ever_less_often() {
+    assert_eq!(written(100, 1), [0], "what comes alone is shown at once");
+    assert_eq!(written(60_000, 3), [0, 60_000, 120_000]);
+    assert_eq!(written(500, 2), [0, 1_000]);
+    let times = written(100, 1_000);
+    assert_eq!(times[..5], [0, 1_000, 2_000, 4_000, 8_000], "{times:?}");
+    assert!(times.windows(2).all(|pair| pair[1] - pair[0] <= 10_100), "{times:?}");
+    assert!(times.len() <= 16, "{times:?}");
+}
+
+#[test]
+fn a_pending_status_is_not_forgotten_over_a_longer_wait() {
+    let why = || Why::new("ClaimMissing", "addresses without a claim are kept");
+    let pause = Duration::from_secs(2);
+    assert_eq!(sooner(Next::After(Duration::from_mins(10), why()), pause), Next::After(pause, why()));
+    assert_eq!(sooner(Next::After(STATUS_PAUSE, why()), pause), Next::After(STATUS_PAUSE, why()));
+    assert_eq!(sooner(Next::Changed(why()), pause), Next::After(pause, why()));
+    assert_eq!(sooner(Next::Now, pause), Next::Now);
 }
 
 #[test]
@@ -88,7 +139,7 @@ fn a_large_map_is_written_less_often() {
     let (_, status) = recorded(&view(Some(pool.clone())), &[]);
     pool.status = serde_json::from_value(status).unwrap();
     pool.status.as_mut().unwrap().allocations = (0..3_500).map(|n| (format!("c{n}"), String::new())).collect();
-    let mut later = view(Some(pool)).claim(metal3("new"));
+    let mut later = view(Some(pool));
     let waits = |view: &PoolView| match recorded(view, &[]).0.next {
         Next::After(pause, _) => Some(pause.as_secs()),
         Next::Rest | Next::Now | Next::Changed(_) | Next::Gone => None,

@@ -7,14 +7,30 @@ use kube::Client;
 
 use crate::manager::Manager;
 
+/// The kernel counts in hundredths of a second, whatever its own clock is.
+const TICKS: f64 = 100.0;
+
 /// Processor time of a process in seconds, its threads included.
 pub(super) fn processor(pid: i32) -> Result<f64> {
-    // The kernel counts in hundredths of a second, whatever its own clock is.
-    const TICKS: f64 = 100.0;
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let (_, rest) = text.rsplit_once(')').context("an odd /proc entry")?;
     let ticks: Vec<f64> = rest.split_whitespace().skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
     Ok(ticks.iter().sum::<f64>() / TICKS)
+}
+
+/// Processor time of this program in seconds.
+pub(super) fn own_processor() -> Result<f64> {
+    processor(i32::try_from(std::process::id())?)
+}
+
+/// Processor time of the whole machine in seconds, of all its cores.
+pub(super) fn busy() -> Result<f64> {
+    let text = std::fs::read_to_string("/proc/stat")?;
+    let line = text.lines().next().context("an empty /proc/stat")?;
+    let ticks: Vec<f64> = line.split_whitespace().skip(1).filter_map(|field| field.parse().ok()).collect();
+    // user, nice, system, idle, iowait, irq, softirq
+    let [user, nice, system, _, _, irq, softirq, ..] = ticks[..] else { anyhow::bail!("an odd /proc/stat") };
+    Ok((user + nice + system + irq + softirq) / TICKS)
 }
 
 /// Resident memory of a process in MiB.

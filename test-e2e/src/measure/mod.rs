@@ -24,7 +24,7 @@ use kube::Client;
 
 use crate::cache::Cache;
 use crate::host::run_in;
-use crate::level_a::{self, ControlPlane, Options};
+use crate::level_a::{self, ControlPlane};
 use crate::manager::{self, Manager};
 use crate::{Bench, level_b, manifests};
 use quick_ironic::QuickIronic;
@@ -44,6 +44,35 @@ pub enum Part {
     Hosts,
 }
 
+/// What is measured, and how.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct Options {
+    /// Measure only this; may be repeated.
+    #[arg(long = "only", value_enum)]
+    pub parts: Vec<Part>,
+    /// Of the addresses measure only the cases whose names contain this; may be repeated.
+    #[arg(long = "case")]
+    pub cases: Vec<String>,
+    /// Whether the admission webhooks of addresses are called.
+    #[arg(long, default_value = "on", value_parser = on_or_off, value_name = "on|off")]
+    pub webhooks: bool,
+}
+
+fn on_or_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("on or off".to_owned()),
+    }
+}
+
+impl Options {
+    /// Whether the case of this name is measured.
+    fn wants(&self, name: &str) -> bool {
+        self.cases.is_empty() || self.cases.iter().any(|part| name.contains(part))
+    }
+}
+
 /// What runs while something is measured.
 struct Scene {
     plane: ControlPlane,
@@ -53,8 +82,8 @@ struct Scene {
 }
 
 /// Measures these parts, all if none is named, and prints what was found.
-pub fn measure(parts: &[Part]) -> Result<()> {
-    let wanted = |part| parts.is_empty() || parts.contains(&part);
+pub fn measure(options: &Options) -> Result<()> {
+    let wanted = |part| options.parts.is_empty() || options.parts.contains(&part);
     let mut table = Table::default();
     if wanted(Part::Choice) {
         choice::choice(&mut table)?;
@@ -65,7 +94,7 @@ pub fn measure(parts: &[Part]) -> Result<()> {
             level_a::prepare(&cache).await?;
             level_b::prepare(&cache).await?;
             let bench = Bench::fresh("measure").await?;
-            let told = on_stage(&bench, &wanted, &mut table).await;
+            let told = on_stage(&bench, options, &wanted, &mut table).await;
             bench.wipe().await?;
             told
         })
@@ -76,21 +105,21 @@ pub fn measure(parts: &[Part]) -> Result<()> {
     told
 }
 
-async fn on_stage(bench: &Bench, wanted: &impl Fn(Part) -> bool, table: &mut Table) -> Result<()> {
+async fn on_stage(bench: &Bench, options: &Options, wanted: &impl Fn(Part) -> bool, table: &mut Table) -> Result<()> {
     let mut scene = scene(bench, table).await?;
-    // The hosts first: the addresses end with their webhooks taken away.
+    // The hosts first: the addresses may take their webhooks away.
     if wanted(Part::Hosts) {
         hosts::hosts(&mut scene, table).await?;
     }
     if wanted(Part::Addresses) {
-        addresses::addresses(&scene, table).await?;
+        addresses::addresses(&scene, options, table).await?;
     }
     Ok(())
 }
 
 async fn scene(bench: &Bench, table: &mut Table) -> Result<Scene> {
     let start = Instant::now();
-    let plane = level_a::start(bench, Options::default()).await?;
+    let plane = level_a::start(bench, level_a::Options::default()).await?;
     table.seconds("API server usable", start);
     let client = plane.client().await?;
     manifests::apply(&client, "default", &level_b::definitions(&Cache::open()?).await?).await?;

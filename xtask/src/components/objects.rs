@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use api::webhooks::{Action, Component, Webhook};
+use api::webhooks::{Action, Component, Condition, Webhook};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::{Value, json};
 
@@ -231,7 +231,7 @@ fn admission(provider: &Provider) -> Vec<Value> {
 }
 
 fn webhook(provider: &Provider, webhook: &Webhook) -> Value {
-    json!({
+    let mut object = json!({
         "name": webhook.name(),
         "admissionReviewVersions": ["v1", "v1beta1"],
         "clientConfig": {"service": {
@@ -244,5 +244,11 @@ fn webhook(provider: &Provider, webhook: &Webhook) -> Value {
             "apiGroups": [webhook.group], "apiVersions": [webhook.version],
             "operations": ["CREATE", "UPDATE"], "resources": [webhook.plural],
         }],
-    })
+    });
+    let conditions = webhook.conditions();
+    if !conditions.is_empty() {
+        let one = |condition: Condition| json!({"name": condition.name, "expression": condition.expression});
+        object["matchConditions"] = conditions.into_iter().map(one).collect();
+    }
+    object
 }
