@@ -44,7 +44,7 @@ pub struct Limits {
     pub read: Duration,
     /// Writes, which may wait for admission webhooks. 30 s by default.
     pub write: Duration,
-    /// A whole page of a watcher's list, and the beginning of a watch. 60 s by default, as the API server's own limit.
+    /// A whole page of a watcher's list, the beginning of a watch, and whatever else [`Io::client`] is asked. 60 s by default, as the API server's own limit.
     pub list: Duration,
 }
 
@@ -133,14 +133,10 @@ impl Io {
         registry.register("rest_client_requests", "Requests to the API server", self.requests.clone());
     }
 
-    /// kube's client, for tools.
+    /// kube's client, for watchers and for what [`Io`] has no request for. kube's own has no time limit for an answer,
+    /// and a watcher would wait for a lost one for ever, with a cache that stands still. Here each answer has the limit
+    /// of a list; a watch that has begun is under the watcher's own.
     pub fn client(&self) -> Client {
-        self.client.clone()
-    }
-
-    /// The same for watchers: kube's has no time limit for an answer, and a watcher would wait for a lost one for ever,
-    /// with a cache that stands still. A watch that has begun is under the watcher's own time limit.
-    pub fn watching(&self) -> Client {
         let (client, limit) = (self.client.clone(), self.limits.list);
         let service = tower::service_fn(move |request: http::Request<Body>| {
             let client = client.clone();
@@ -306,7 +302,8 @@ fn create(request: &Request, target: &Target, body: &Value) -> Result<http::Requ
     request.create(&PostParams::default(), bytes)
 }
 
-/// A merge patch with the target's uid and resourceVersion inside; the API server answers 409 when they differ.
+/// A merge patch with the target's uid and resourceVersion inside; the API server answers 409 when they differ. For
+/// `/status` it compares the resourceVersion only.
 fn guarded(target: &Target, body: &Value) -> Value {
     let mut body = body.clone();
     if let Some(uid) = &target.uid {

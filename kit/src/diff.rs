@@ -45,12 +45,13 @@ fn between_maps(before: &Map<String, Value>, after: &Map<String, Value>) -> Opti
     (!patch.is_empty()).then_some(patch)
 }
 
-/// The status write from `before` to `after`, guarded by uid.
+/// The status write from `before` to `after`, for what the next pass would write again anyhow. It is not guarded: the
+/// API server does not look at a uid here, so an object made anew under its name gets this status until its own pass.
 pub fn status<K: Kind>(before: &K, after: &K) -> Option<Write> {
     status_patch(before, after).map(|body| Write::Status { target: Target::of(before), body })
 }
 
-/// As [`status`], guarded by uid and resourceVersion.
+/// As [`status`], guarded by resourceVersion: where others act on what it says.
 pub fn status_exact<K: Kind>(before: &K, after: &K) -> Option<Write> {
     status_patch(before, after).map(|body| Write::Status { target: Target::exact(before), body })
 }

@@ -91,7 +91,7 @@ impl<K: Kind> Informer<K> {
         for namespace in namespaces {
             let watch =
                 Watch { store: store.clone(), namespace, optional, listed: None, left: left.clone(), done: false };
-            let (client, labels, stop) = (io.watching(), labels.clone(), stop.clone());
+            let (client, labels, stop) = (io.client(), labels.clone(), stop.clone());
             tokio::spawn(async move {
                 stop.run_until_cancelled(watch.run(client, labels)).await;
             });

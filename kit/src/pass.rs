@@ -174,7 +174,7 @@ pub enum Write {
     },
     /// Merge patch of the status subresource; `body` is `{"status": {..}}`.
     Status {
-        /// What is patched.
+        /// What is patched. Its `resource_version`, when set, is a precondition; its uid is none here.
         target: Target,
         /// The merge patch.
         body: Value,
