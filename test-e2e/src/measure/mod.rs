@@ -54,7 +54,7 @@ pub struct Options {
     #[arg(long = "case")]
     pub cases: Vec<String>,
     /// Whether the admission webhooks of addresses are called.
-    #[arg(long, default_value = "on", value_parser = on_or_off, value_name = "on|off")]
+    #[arg(long, action = clap::ArgAction::Set, default_value = "on", value_parser = on_or_off, value_name = "on|off")]
     pub webhooks: bool,
 }
 
@@ -136,4 +136,28 @@ async fn scene(bench: &Bench, table: &mut Table) -> Result<Scene> {
     table.row("size of the binary", format!("{size:.1} MiB"));
     table.memory("memory of our manager, no objects", ours.process.pid)?;
     Ok(Scene { plane, client, ours, ironic })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    #[test]
+    fn what_is_measured_is_chosen_by_flags() {
+        let parse = |flags: &[&str]| Line::try_parse_from([&["bench"], flags].concat()).map(|line| line.options);
+        let all = parse(&[]).unwrap();
+        assert!(all.webhooks && all.wants("one pool"));
+        let some = parse(&["--only", "addresses", "--webhooks", "off", "--case", "ten", "--case", "IPv6"]).unwrap();
+        assert_eq!((some.parts.as_slice(), some.webhooks), (&[Part::Addresses][..], false));
+        assert!(some.wants("ten pools") && some.wants("one IPv6 /64") && !some.wants("one pool"));
+        assert!(parse(&["--webhooks", "maybe"]).is_err());
+    }
 }
