@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::kinds::Kind;
+use super::meta;
 use super::schema::{Problem, ProblemKind};
-use super::{meta, rules};
 
 /// The label by which a Namespace is selected by name.
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
@@ -35,12 +35,12 @@ pub(crate) fn prepare(kind: &Kind, object: &mut Value) {
     }
 }
 
-/// Built-in kinds are stricter about finalizers: each has a domain or is one of the API server's own.
+/// Built-in kinds without group are stricter about finalizers: each has a domain or is one of the API server's own.
 pub(crate) fn judge(kind: &Kind, object: &Value) -> Vec<Problem> {
     let mut found = Vec::new();
-    for (i, name) in meta::finalizers(object).into_iter().enumerate().filter(|_| !kind.custom) {
+    let strict = !kind.custom && kind.name.group.is_empty();
+    for (i, name) in meta::finalizers(object).into_iter().enumerate().filter(|_| strict) {
         let field = format!("metadata.finalizers[{i}]");
-        found.extend(rules::qualified(name, &field));
         if !name.contains('/') && !matches!(name, "kubernetes" | meta::ORPHAN | meta::FOREGROUND) {
             found.push(Problem::new(ProblemKind::Invalid, field, "neither a known finalizer nor one with a domain"));
         }

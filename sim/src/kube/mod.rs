@@ -18,6 +18,9 @@
 //! | [`log`] | [`log::Request`] and [`log::Commit`]: what happened |
 //! | [`failure`] | [`Failure`]: answers that are a Status |
 //!
+//! As exact as it is compared: `test-e2e/tests/sim_conformance.rs` sends random requests to this and to a real API server,
+//! and names what may differ and why.
+//!
 //! Deterministic: uids and generated names come from a counter and a seed, times from the caller's clock, and all
 //! maps are ordered. No sockets, no threads, no timers of its own except where a fault asks for a delay.
 

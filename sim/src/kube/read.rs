@@ -44,6 +44,8 @@ pub(crate) fn list(state: &State, route: &Route) -> Result<Value, Failure> {
         text => text.parse::<usize>().map_err(|_| Failure::bad_request("limit is no number"))?,
     };
     let from = Some(route.parameter("continue")).filter(|token| !token.is_empty()).map(Continue::parse).transpose()?;
+    // From its cache the API server gives the whole list, whatever the limit.
+    let limit = if from.is_none() && route.parameter("resourceVersion") == "0" { 0 } else { limit };
     let exact = is_exact(route, limit, from.is_some())?;
     let selector = selector.checked()?;
     let version = version(state, route, exact, from.as_ref())?;

@@ -173,7 +173,7 @@ fn check_version(route: &Route, existing: &Value, object: &mut Value) -> Result<
     let kind = &route.kind;
     let asked = meta::text(object, "resourceVersion");
     if asked.is_empty() || asked == "0" {
-        if !kind.custom {
+        if !kind.custom && !builtin::is_made_by_update(kind) {
             meta::copy(existing, object, "resourceVersion");
             return Ok(());
         }
