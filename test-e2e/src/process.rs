@@ -180,6 +180,9 @@ impl Supervisor {
         let order = self.records()?.last().map_or(1, |last| last.order + 1);
         let record = Record { name: spec.name, pid, started, order, line, log };
         self.write(&record)?;
+        // The kernel shows a program's environment a moment after the program has begun; only then its mark is found.
+        let seen = async || Ok((bears(pid, &mark_of(&self.run)) || !record.alive()).then_some(()));
+        until(&format!("{} showing its environment", record.name), PATIENCE, seen).await?;
         // Collects the exit status, so that no dead entry stays while the bench lives.
         std::thread::spawn(move || child.wait());
         Ok(record)
@@ -274,21 +277,27 @@ fn stat(pid: i32) -> Option<(u64, bool)> {
 
 /// Every process whose environment carries the mark of this run folder, this process and its parents excepted.
 fn marked(run: &Path) -> Vec<Record> {
-    let mark = format!("{MARK}={}", run.display()).into_bytes();
+    let mark = mark_of(run);
     let spared = ancestors();
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
     pids.filter(|pid| !spared.contains(pid))
-        .filter(|pid| {
-            std::fs::read(format!("/proc/{pid}/environ"))
-                .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|variable| variable == mark))
-        })
+        .filter(|pid| bears(*pid, &mark))
         .filter_map(|pid| {
             let (started, _) = stat(pid)?;
             let name = format!("a process without a record ({pid})");
             Some(Record { name, pid, started, order: 0, line: String::new(), log: PathBuf::new() })
         })
         .collect()
+}
+
+fn mark_of(run: &Path) -> Vec<u8> {
+    format!("{MARK}={}", run.display()).into_bytes()
+}
+
+fn bears(pid: i32, mark: &[u8]) -> bool {
+    std::fs::read(format!("/proc/{pid}/environ"))
+        .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|variable| variable == mark))
 }
 
 fn ancestors() -> BTreeSet<i32> {
