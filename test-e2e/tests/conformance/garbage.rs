@@ -76,10 +76,11 @@ enum Deed {
 }
 
 fn family(rng: &mut StdRng) -> (Vec<Member>, Vec<Deed>) {
-    // At most one in the foreground, and then every dependent keeps it from ending (`ACCEPTED`).
+    // At most one in the foreground, and then a dependent has one owner and keeps it from ending (`ACCEPTED`).
     let waits = rng.random_bool(0.6);
     let member = |n: usize, rng: &mut StdRng| {
-        let count = if n == 0 { 0 } else { rng.random_range(0..3) };
+        let most = if waits { 1 } else { 2 };
+        let count = if n == 0 { 0 } else { rng.random_range(0..=most) };
         let mut owners: Vec<(Option<usize>, bool)> = Vec::new();
         for _ in 0..count {
             let owner = rng.random_bool(0.9).then(|| rng.random_range(0..n));

@@ -41,8 +41,8 @@ pub(crate) const ACCEPTED: &[(&str, &str)] = &[
         "the real cache may be behind; contents are compared",
     ),
     (
-        "whom a second deletion in the foreground takes along, or one whose dependents do not block it; which of two \
-         owners that go at once is lost first",
+        "whom a second deletion in the foreground takes along, or one whose dependents do not block it or have other \
+         owners, too; which of two owners that go at once is lost first",
         "with the real collector that depends on the moment: its workers race with each other",
     ),
     ("types of built-in kinds", "Secret and Lease are not checked by the simulation; only valid ones are sent"),
