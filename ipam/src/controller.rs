@@ -5,10 +5,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kit::act;
 use kit::key::Key;
-use kit::pass::{Controller, Done, Fault, Found, Plan, Record};
+use kit::pass::{Controller, Done, Fault, Found, Plan, Record, Write};
 use kit::runtime::Context;
 
-use crate::decide::{self, Deed, Round};
+use crate::decide::{self, Chain, Deed, Round};
 use crate::metrics::Families;
 use crate::record::{self, RoundDone};
 use crate::view::{Busy, ClaimSeen, PoolView, Stores};
@@ -95,10 +95,16 @@ impl Controller for Pools {
     }
 
     /// All chains of the round, several at a time. Its only effects are Kubernetes writes with their preconditions,
-    /// so doing it again after a crash finds what was done and goes on behind it.
+    /// so doing it again after a crash finds what was done and goes on behind it. Before a claim is told, the other
+    /// names of its address are looked up.
     async fn call(&self, view: &PoolView, round: &Round) -> Result<RoundDone, Fault> {
         let chains = round.chains.iter().map(|chain| chain.writes.clone()).collect();
-        let done = act::chains(&self.context, self.name(), &view.key, chains, AT_ONCE).await;
+        let look = async |chain: usize, write: usize| {
+            let Chain { claim, writes, twins, .. } = &round.chains[chain];
+            let tells = matches!(writes[write], Write::Status { .. });
+            if tells { self.stores.look(&self.context, &view.key, claim.flavor, twins).await } else { Ok(()) }
+        };
+        let done = act::chains_asking(&self.context, self.name(), &view.key, chains, AT_ONCE, look).await;
         let faults: Vec<Option<Fault>> = done.into_iter().map(|done| done.failed).collect();
         let told = record::failures(view, round, &faults);
         act::chains(&self.context, self.name(), &view.key, told, AT_ONCE).await;

@@ -5,15 +5,19 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use api::ipam::{IPPool, address_name};
+use api::ipam::IPPool;
 use api::names::{finalizer, label};
 use kit::diff;
 use kit::owners;
 use kit::pass::{Next, Plan, Why, Write};
 
-use crate::kinds::{Address, Claim, ClaimId, ClaimName, cluster_owner, pool_kind};
-use crate::space::{Chosen, Holder, Refusal, Space};
+use crate::kinds::{Address, ClaimId, ClaimName, Flavor, cluster_owner, pool_kind};
+use crate::space::{Holder, Refusal, Space};
 use crate::view::{AddressSeen, ClaimSeen, ClusterSeen, HoldOff, PoolView, is_paused};
+
+mod serve;
+
+use serve::{Served, is_served, refuse, serve};
 
 /// Claims served in one pass at least; more follow in the next one, so that the pool's status is never far behind.
 pub const ROUND: usize = 256;
@@ -24,6 +28,11 @@ const SHARE: usize = 8;
 /// and claims may follow. With a dead owner the garbage collector would not keep it either, and it ends at once; the
 /// API server makes such addresses when a claim is deleted in the very moment in which our finalizer is added.
 pub const ORPHAN_AGE: Duration = Duration::from_mins(10);
+
+/// Questions that a pass had no room for follow after this pause.
+const ASK_PAUSE: Duration = Duration::from_secs(1);
+/// Several claims were told one address.
+pub const GIVEN_TWICE: &str = "AddressGivenTwice";
 
 /// What is done for one claim or address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +56,9 @@ pub struct Chain {
     pub deed: Deed,
     /// How.
     pub writes: Vec<Write>,
+    /// Other names that an object of the granted address could have, each with its kind. Before the claim is told, the
+    /// API server is asked that there is none.
+    pub twins: Vec<(Flavor, String)>,
 }
 
 /// All that one pass does for the claims of a pool.
@@ -79,12 +91,12 @@ pub fn decide(view: &PoolView) -> Plan<Round> {
     }
     let by_claim = addresses_by_claim(view);
     let mut chains = releases(view);
-    let waiting = serve(view, pool, &by_claim, &mut chains);
+    let served = serve(view, pool, &by_claim, &mut chains);
     if deleting && view.addresses.is_empty() && chains.iter().all(|chain| matches!(chain.deed, Deed::Refuse(_))) {
         return plan(view, unhold(pool), chains, Next::Gone);
     }
     let writes = if deleting { Vec::new() } else { adopt(view, pool) };
-    let next = next(view, deleting, waiting);
+    let next = next(view, deleting, served);
     plan(view, writes, chains, next)
 }
 
@@ -128,6 +140,7 @@ fn without_pool(view: &PoolView) -> Plan<Round> {
     }
     let message = format!("{} {} does not exist; claims wait for it", pool_kind(), view.key);
     let next = if waiting { Next::Changed(Why::new("PoolNotFound", message)) } else { Next::Rest };
+    let next = unasked(view).unwrap_or(next);
     plan(view, Vec::new(), chains, next)
 }
 
@@ -167,7 +180,13 @@ fn releases(view: &PoolView) -> Vec<Chain> {
         let ends = addresses.iter().flat_map(|address| address.end());
         let writes: Vec<Write> = ends.chain(claim.let_go()).collect();
         if !writes.is_empty() {
-            chains.push(Chain { claim: claim.id(), at: Some(at), deed: released(addresses), writes });
+            chains.push(Chain {
+                claim: claim.id(),
+                at: Some(at),
+                deed: released(addresses),
+                writes,
+                twins: Vec::new(),
+            });
         }
         if chains.len() > round(view) {
             return chains;
@@ -175,7 +194,8 @@ fn releases(view: &PoolView) -> Vec<Chain> {
     }
     for AddressSeen { address, .. } in view.addresses.iter().filter(|seen| is_orphan(view, seen)) {
         let writes = address.end();
-        chains.push(Chain { claim: address.claim().into(), at: None, deed: released(&[address]), writes });
+        let deed = released(&[address]);
+        chains.push(Chain { claim: address.claim().into(), at: None, deed, writes, twins: Vec::new() });
     }
     chains
 }
@@ -227,104 +247,16 @@ pub fn space_with(view: &PoolView, pool: &IPPool, held: impl Iterator<Item = IpA
     space
 }
 
-/// Whether the claim at this place is to be served or told why not.
-fn is_served(view: &PoolView, at: usize) -> bool {
-    !view.claims[at].claim.is_deleting() && view.claims[at].hold_off.is_none()
+/// Not everything that only the API server knows has been asked yet.
+fn unasked(view: &PoolView) -> Option<Next> {
+    let message = format!("{} questions to the API server are left for the next look", view.unasked);
+    (view.unasked > 0).then(|| Next::After(ASK_PAUSE, Why::new("Confirming", message).normal(ASK_PAUSE)))
 }
 
-/// Serves claims in order of age; answers how many get none because the pool is exhausted. What is beyond this round
-/// is left to the next.
-fn serve<'a>(view: &'a PoolView, pool: &IPPool, by_claim: &ByClaim<'a>, chains: &mut Vec<Chain>) -> usize {
-    let mut space = space(view, pool);
-    let (mut exhausted, mut waiting) = (0, Vec::new());
-    for at in (0..view.claims.len()).filter(|at| is_served(view, *at)) {
-        let claim = &view.claims[at].claim;
-        let addresses = of(by_claim, claim.name());
-        match has(claim, addresses) {
-            Some(kept) => chains.extend(keep(view, pool, &space, at, kept).or_else(|| spare(claim, at, addresses))),
-            None => waiting.push(at),
-        }
+fn next(view: &PoolView, deleting: bool, served: Served) -> Next {
+    if let Some(next) = unasked(view) {
+        return next;
     }
-    // Those who lost their address object come first: theirs must not go to another.
-    waiting.sort_by_key(|at| view.claims[*at].claim.told().is_none());
-    for at in waiting {
-        if chains.len() > round(view) {
-            break;
-        }
-        match choose(pool, &view.claims[at].claim, &mut space) {
-            Ok(chosen) => chains.push(give(view, pool, at, &chosen)),
-            Err(refusal) => {
-                exhausted += usize::from(refusal == Refusal::Exhausted);
-                chains.extend(refuse(view, at, refusal));
-            }
-        }
-    }
-    exhausted
-}
-
-/// The address that a claim has: the one it was told, if there are several.
-fn has<'a>(claim: &Claim, addresses: &[&'a Address]) -> Option<(&'a Address, IpAddr)> {
-    let told = claim.told();
-    let named = addresses.iter().find(|address| told == Some(address.name()) && address.ip().is_some());
-    let address = *named.or_else(|| addresses.iter().find(|address| address.ip().is_some()))?;
-    Some((address, address.ip()?))
-}
-
-/// What is left to do for a claim with an address; mostly nothing.
-fn keep(view: &PoolView, pool: &IPPool, space: &Space, at: usize, (address, ip): (&Address, IpAddr)) -> Option<Chain> {
-    let claim = &view.claims[at].claim;
-    let mut writes: Vec<Write> = claim.hold().into_iter().collect();
-    if address.is_leaving() && !owners::deleting(&pool.metadata) {
-        // Somebody deleted an address that is in use: it is made anew, and the claim keeps it.
-        if let Some(chosen) = space.given(ip) {
-            writes.extend(address.end());
-            writes.push(claim.make_address(pool, &chosen));
-        }
-    } else {
-        writes.extend(address.adopt(claim, pool));
-    }
-    writes.extend(claim.grant(address.name(), view.now));
-    let chain = || Chain { claim: claim.id(), at: Some(at), deed: Deed::Grant(ip), writes: writes.clone() };
-    (!writes.is_empty()).then(chain)
-}
-
-/// Ends what a claim has beside the address that it was told: two managers served it at once, and the second could not
-/// tell. What it was told is proved to be the latest first.
-fn spare(claim: &Claim, at: usize, addresses: &[&Address]) -> Option<Chain> {
-    let told = claim.told()?;
-    let spare = |address: &&&Address| address.is_ours() && address.name() != told;
-    let spare: Vec<&Address> = addresses.iter().filter(spare).copied().collect();
-    if spare.is_empty() || !addresses.iter().any(|address| address.name() == told) {
-        return None;
-    }
-    let writes = std::iter::once(claim.confirm()).chain(spare.iter().flat_map(|address| address.end())).collect();
-    Some(Chain { claim: claim.id(), at: Some(at), deed: released(&spare), writes })
-}
-
-/// An address for a claim that has none.
-fn give(view: &PoolView, pool: &IPPool, at: usize, chosen: &Chosen) -> Chain {
-    let claim = &view.claims[at].claim;
-    let object = address_name(&pool.spec.name_prefix, chosen.ip);
-    let create = claim.make_address(pool, chosen);
-    let writes = claim.hold().into_iter().chain([create]).chain(claim.grant(&object, view.now)).collect();
-    Chain { claim: claim.id(), at: Some(at), deed: Deed::Grant(chosen.ip), writes }
-}
-
-fn choose(pool: &IPPool, claim: &Claim, space: &mut Space) -> Result<Chosen, Refusal> {
-    if owners::deleting(&pool.metadata) {
-        return Err(Refusal::PoolDeleting);
-    }
-    // A claim that lost its address object (deleted by hand) gets the same address again.
-    space.choose(&claim.id(), claim.requested(), claim.before(pool))
-}
-
-fn refuse(view: &PoolView, at: usize, refusal: Refusal) -> Option<Chain> {
-    let claim = &view.claims[at].claim;
-    let write = claim.refuse(&refusal, view.now)?;
-    Some(Chain { claim: claim.id(), at: Some(at), deed: Deed::Refuse(refusal), writes: vec![write] })
-}
-
-fn next(view: &PoolView, deleting: bool, exhausted: usize) -> Next {
     if deleting {
         let left = view.addresses.len();
         let message = format!("{left} addresses are still in use; the pool is deleted when their claims are");
@@ -334,8 +266,11 @@ fn next(view: &PoolView, deleting: bool, exhausted: usize) -> Next {
         let message = "addresses without a claim are kept for a while, in case their claims come back";
         return Next::After(ORPHAN_AGE, Why::new("ClaimMissing", message).normal(ORPHAN_AGE));
     }
-    if exhausted > 0 {
-        let message = format!("{exhausted} claims wait for a free address: add a range, or delete claims");
+    if let Some(shared) = served.shared {
+        return Next::Changed(Why::new(GIVEN_TWICE, shared));
+    }
+    if served.exhausted > 0 {
+        let message = format!("{} claims wait for a free address: add a range, or delete claims", served.exhausted);
         return Next::Changed(Why::new("PoolExhausted", message));
     }
     // Our own writes wake the pool once more, which confirms that nothing is left.

@@ -11,19 +11,24 @@
 //! |---|---|
 //! | [`range`] | a set of numbers with the first free one in O(log n) |
 //! | [`space`] | the addresses of a pool, who has which, and the choice of the next |
+//! | [`contest`] | who keeps an address that several objects name |
 //! | [`kinds`] | the two kinds of claims and addresses behind one face |
 //! | [`view`] | what a decision may know, and how it is gathered |
+//! | `live` | what is asked of the API server past the caches, within bounds |
 //! | [`decide`] | what to do, without I/O and clock |
 //! | [`record`] | status, events and the next look after the writes |
 //! | [`controller`], [`metrics`], [`checks`] | the wiring |
 //!
-//! The truth is in the address objects. Names of address objects contain the address, so the API server itself lets
-//! no address be given out twice; the pool's status is a copy for people.
+//! The truth is in the address objects. Names of address objects contain the address, so the API server itself lets no
+//! address be given out twice to claims of one kind; for the rest a claim is told its address only after a look at the
+//! other names that an object of it could have. The pool's status is a copy for people.
 
 pub mod checks;
+pub mod contest;
 pub mod controller;
 pub mod decide;
 pub mod kinds;
+mod live;
 pub mod metrics;
 pub mod range;
 pub mod record;

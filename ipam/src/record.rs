@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use api::ipam::{Counts, IPPool, IPPoolStatus, RangeCounts, interval};
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition as MetaCondition, Time};
 use kit::conditions::{self, Condition};
 use kit::diff;
 use kit::key::Target;
 use kit::owners;
 use kit::pass::{Class, Done, Fault, Next, Note, Plan, Record, Why, Write};
 
-use crate::decide::{Chain, Deed, Round, paused, space_with};
+use crate::contest::Contest;
+use crate::decide::{Chain, Deed, GIVEN_TWICE, Round, paused, space_with};
 use crate::kinds::ClaimName;
 use crate::space::{Space, Usage};
 use crate::view::{ClusterSeen, PoolView, QUIET};
@@ -27,6 +28,9 @@ const PAUSE_GROWS: usize = 1000;
 const PAUSES: u32 = 10;
 /// While claims keep coming, the pause is this part of the time since they began to.
 const BUSY_PART: u32 = 2;
+
+/// Condition that is there, and false, while several claims were told one address.
+pub const UNIQUE: &str = "AddressesUnique";
 
 /// What became of each chain of a round, in its order.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -54,7 +58,8 @@ pub fn record(view: &PoolView, plan: &Plan<Round>, done: &Done<RoundDone>) -> Re
         record.next = sooner(record.next, left);
         return record;
     }
-    let after = status_after(pool, &allocations, &space, &outcome, &ready, done.at);
+    let mut after = status_after(pool, &allocations, &space, &outcome, &ready, done.at);
+    show_shared(&mut after, view, &space, done.at);
     let Some(write) = diff::status(pool, &after) else { return record };
     record.notes.extend(turned(pool, &after));
     record.with_status(Some(write))
@@ -163,6 +168,19 @@ fn status_after(
     after
 }
 
+/// An address that several claims were told, which only people can settle.
+fn show_shared(pool: &mut IPPool, view: &PoolView, space: &Space, now: Timestamp) {
+    let generation = pool.metadata.generation;
+    let list = &mut pool.status.get_or_insert_default().conditions;
+    match Contest::of(view, space.doubles()).shared.first() {
+        Some(shared) => {
+            let unique = Condition::no(UNIQUE, GIVEN_TWICE, shared.to_string());
+            conditions::set(list, &unique, generation, now);
+        }
+        None => conditions::remove(list, UNIQUE),
+    }
+}
+
 /// Kubernetes has no larger integers.
 fn shown(number: u128) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
@@ -238,15 +256,23 @@ fn pause(addresses: usize, busy: Option<Duration>) -> Duration {
     by_size.max(by_time).clamp(STATUS_PAUSE, most)
 }
 
-/// Events when the pool runs dry and when it recovers.
-fn turned(before: &IPPool, after: &IPPool) -> Option<Note> {
-    let reason = |pool: &IPPool| {
-        let conditions = pool.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default();
-        conditions::get(&conditions, "Ready").cloned()
+/// Events when the pool runs dry, when it recovers, and when an address turns out to be given twice.
+fn turned(before: &IPPool, after: &IPPool) -> Vec<Note> {
+    let condition = |pool: &IPPool, kind: &str| {
+        let conditions = pool.status.as_ref().map(|status| status.conditions.as_slice());
+        conditions::get(conditions.unwrap_or_default(), kind).cloned()
     };
-    let (old, new) = (reason(before), reason(after)?);
+    let twice = condition(after, UNIQUE).map(|unique| unique.message);
+    let known = condition(before, UNIQUE).map(|unique| unique.message);
+    let twice = twice.filter(|twice| known.as_ref() != Some(twice));
+    let twice = twice.map(|message| Note::warning(Target::of(before), GIVEN_TWICE, message));
+    full_or_free(before, condition(before, "Ready"), condition(after, "Ready")).into_iter().chain(twice).collect()
+}
+
+fn full_or_free(pool: &IPPool, old: Option<MetaCondition>, new: Option<MetaCondition>) -> Option<Note> {
+    let new = new?;
     let old = old.map(|ready| ready.reason).unwrap_or_default();
-    let about = || Target::of(before);
+    let about = || Target::of(pool);
     match (old.as_str(), new.reason.as_str()) {
         ("Exhausted", "AddressesAvailable") => Some(Note::normal(about(), "AddressesAvailable", new.message)),
         (old, "Exhausted") if old != "Exhausted" => Some(Note::warning(about(), "PoolExhausted", new.message)),

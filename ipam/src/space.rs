@@ -1,6 +1,6 @@
 //! [`Space`]: the addresses of one pool, who has which, and the choice of the next one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -67,6 +67,14 @@ pub enum Refusal {
     /// Somebody else has the pre-allocated address, e.g. since before the pre-allocation.
     #[error("Pre-allocated IP {0} is in use by another claim; it is given as soon as that claim is deleted")]
     PreAllocatedTaken(IpAddr),
+    /// Its address object, made by somebody else, names an address that another claim has.
+    #[error("IPAddress {object} names an address that {keeper} has; delete that object, or write a free address there")]
+    Collides {
+        /// The claim's object.
+        object: String,
+        /// Who has the address.
+        keeper: String,
+    },
     /// Cluster API takes no such prefix.
     #[error("Invalid prefix value, it must be between 0 and {0}")]
     BadPrefix(u8),
@@ -108,6 +116,8 @@ pub struct Space {
     taken: BTreeMap<Family, Taken>,
     /// Those among them that no claim has. Claims are not listed: there may be a million.
     kept: BTreeMap<IpAddr, Holder>,
+    /// Addresses that more than one claim was said to have.
+    doubles: BTreeSet<IpAddr>,
     reserved: BTreeMap<String, IpAddr>,
     /// Slots before this one are full: nothing is ever given back to a space.
     full: usize,
@@ -154,11 +164,24 @@ impl Space {
     /// Marks an address as held.
     pub fn hold(&mut self, ip: IpAddr, holder: Holder) {
         let (family, number) = number(ip);
-        self.taken.entry(family).or_default().insert(number);
-        match holder {
-            Holder::Claim => self.kept.remove(&ip),
-            Holder::Reserved(_) | Holder::Neighbour | Holder::Network => self.kept.insert(ip, holder),
-        };
+        let free = self.taken.entry(family).or_default().insert(number);
+        if holder != Holder::Claim {
+            self.kept.insert(ip, holder);
+        } else if !free && self.kept.remove(&ip).is_none() {
+            self.doubles.insert(ip);
+        }
+    }
+
+    /// Keeps an address from being given out, whoever has it.
+    pub fn keep_back(&mut self, ip: IpAddr) {
+        if !self.is_taken(ip) {
+            self.hold(ip, Holder::Claim);
+        }
+    }
+
+    /// Addresses that more than one address object names.
+    pub fn doubles(&self) -> &BTreeSet<IpAddr> {
+        &self.doubles
     }
 
     fn is_taken(&self, ip: IpAddr) -> bool {

@@ -1,6 +1,6 @@
 //! [`PoolView`]: everything one decision about a pool may know, and how it is gathered.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,12 +11,13 @@ use jiff::Timestamp;
 use kit::Kind;
 use kit::key::Key;
 use kit::owners;
-use kit::pass::{Fault, Found};
+use kit::pass::{Class, Fault, Found};
 use kit::runtime::Context;
 use kit::store::Store;
 use kit::wakes::Registration;
 
 use crate::kinds::{Address, Claim, Flavor, OfPool};
+use crate::live;
 
 /// Index of claims and addresses by the key of their pool.
 const POOL: &str = "ipam-pool";
@@ -24,8 +25,8 @@ const POOL: &str = "ipam-pool";
 const CLUSTER: &str = "ipam-cluster";
 /// Index of pools by namespace and name prefix.
 const PREFIX: &str = "ipam-prefix";
-/// Claims that are confirmed missing by live reads in one pass, at most.
-const LIVE_READS: usize = 20;
+/// An address object under another of its names, seen right before a claim was to be told.
+pub const CONTESTED: &str = "AddressContested";
 
 /// The Cluster that a pool names.
 #[derive(Debug, Clone)]
@@ -45,6 +46,8 @@ pub enum HoldOff {
     Paused,
     /// Its Cluster does not exist (yet).
     ClusterMissing,
+    /// Only the API server knows whether the address object that it was told still exists, and it was not asked yet.
+    Unconfirmed,
 }
 
 /// A claim on the pool.
@@ -107,6 +110,8 @@ pub struct PoolView {
     pub neighbours: Vec<Address>,
     /// Set once this process has done something for the pool.
     pub busy: Option<Busy>,
+    /// Questions to the API server that are left for the next pass.
+    pub unasked: usize,
     /// For the random strategy.
     pub seed: u64,
     /// The time.
@@ -213,18 +218,15 @@ impl Stores {
         if pool.as_ref().is_some_and(|pool| !owners::watched(&pool.metadata, &context.watch_filter)) {
             return Found::Missing;
         }
-        let claims = self.claims_of(key, &context.watch_filter);
+        let mut claims = self.claims_of(key, &context.watch_filter);
         let mut addresses = self.addresses_of(key);
         if pool.is_none() && claims.is_empty() && addresses.is_empty() {
             return Found::Missing;
         }
-        if let Err(fault) = confirm_missing(context, &claims, &mut addresses).await {
-            return Found::Later(fault);
-        }
-        match unseen(context, &claims, &addresses).await {
-            Ok(unseen) => addresses.extend(unseen),
+        let unasked = match live::ask_all(context, &mut claims, &mut addresses).await {
+            Ok(unasked) => unasked,
             Err(fault) => return Found::Later(fault),
-        }
+        };
         Found::View(PoolView {
             key: key.clone(),
             cluster: pool.as_ref().map_or(ClusterSeen::Unnamed, |pool| self.cluster_of(pool)),
@@ -233,6 +235,7 @@ impl Stores {
             claims,
             addresses,
             busy: None,
+            unasked,
             seed: context.clock.seed(),
             now: context.clock.now(),
         })
@@ -278,6 +281,40 @@ impl Stores {
         metal3.chain(capi).map(|address| AddressSeen { address, claim_is_gone: false }).collect()
     }
 
+    /// Whether the pool serves claims of this kind, or did, as far as the cache knows.
+    fn serves(&self, flavor: Flavor, pool: &Key) -> bool {
+        let value = text(pool);
+        match flavor {
+            Flavor::Metal3 => self.claims.has(POOL, &value) || self.addresses.has(POOL, &value),
+            Flavor::Capi => self.capi_claims.has(POOL, &value) || self.capi_addresses.has(POOL, &value),
+        }
+    }
+
+    /// Asks for other address objects of an address, right before the claim of `flavor` is told that it has it. Whoever
+    /// else gives it away makes an object and looks, too; so of two at least one sees the other. Pools with claims of one
+    /// kind need no look, because there the name of the object decides. What is found is in the cache afterwards.
+    pub async fn look(
+        &self,
+        context: &Context,
+        pool: &Key,
+        flavor: Flavor,
+        twins: &[(Flavor, String)],
+    ) -> Result<(), Fault> {
+        for (other, name) in twins.iter().filter(|(other, _)| *other == flavor || self.serves(*other, pool)) {
+            let key = Key::new(&pool.namespace, name);
+            let Some(twin) = live::address(context, *other, &key).await? else { continue };
+            let (flavor, claim) = twin.claim();
+            let kind = flavor.claim_kind();
+            let message = format!("{kind} {claim} has an address object {name} of the same address; looking again");
+            match twin {
+                Address::Metal3(address) => self.addresses.wrote(Arc::unwrap_or_clone(address)),
+                Address::Capi(address) => self.capi_addresses.wrote(Arc::unwrap_or_clone(address)),
+            }
+            return Err(Fault::new(Class::Again, CONTESTED, message));
+        }
+        Ok(())
+    }
+
     fn neighbours_of(&self, pool: &IPPool) -> Vec<Address> {
         let others = self.pools.by(PREFIX, &prefix_of(pool)).into_iter().map(|other| Key::of(&*other));
         let others = others.filter(|other| *other != Key::of(pool));
@@ -288,39 +325,4 @@ impl Stores {
 /// Whether a Cluster stops its objects.
 pub fn is_paused(cluster: &Cluster) -> bool {
     cluster.is_paused() || owners::paused(&cluster.metadata)
-}
-
-/// Marks our addresses without a claim. The cache may not have seen a new claim yet, and ending an address cannot be
-/// taken back, so the API server itself is asked.
-async fn confirm_missing(context: &Context, claims: &[ClaimSeen], addresses: &mut [AddressSeen]) -> Result<(), Fault> {
-    let known: HashSet<_> = claims.iter().map(|seen| seen.claim.name()).collect();
-    let lost = addresses.iter_mut().filter(|seen| seen.address.is_ours() && !known.contains(&seen.address.claim()));
-    for seen in lost.take(LIVE_READS) {
-        let (flavor, name) = seen.address.claim();
-        let key = Key::new(seen.address.meta().namespace.clone().unwrap_or_default(), name);
-        let exists = match flavor {
-            Flavor::Metal3 => context.io.get::<IPClaim>(&key).await?.is_some(),
-            Flavor::Capi => context.io.get::<IPAddressClaim>(&key).await?.is_some(),
-        };
-        seen.claim_is_gone = !exists;
-    }
-    Ok(())
-}
-
-/// Addresses that claims were told and that the cache has not seen yet. Two managers may have served the claim at once;
-/// only the API server can say whether its address is gone and may be replaced. Mostly there is nothing to ask.
-async fn unseen(context: &Context, claims: &[ClaimSeen], addresses: &[AddressSeen]) -> Result<Vec<AddressSeen>, Fault> {
-    let seen: HashSet<_> = addresses.iter().map(|seen| (seen.address.claim(), seen.address.name())).collect();
-    let mut unseen = Vec::new();
-    for claim in claims.iter().map(|seen| &seen.claim).filter(|claim| !claim.is_deleting()) {
-        let Some(name) = claim.told().filter(|name| !seen.contains(&(claim.name(), *name))) else { continue };
-        let key = Key::new(claim.meta().namespace.clone().unwrap_or_default(), name);
-        let address = match claim {
-            Claim::Metal3(_) => context.io.get::<IPAddress>(&key).await?.map(|live| Address::Metal3(Arc::new(live))),
-            Claim::Capi(_) => context.io.get::<capi::IPAddress>(&key).await?.map(|live| Address::Capi(Arc::new(live))),
-        };
-        let of_claim = address.filter(|address| address.claim() == claim.name());
-        unseen.extend(of_claim.map(|address| AddressSeen { address, claim_is_gone: false }));
-    }
-    Ok(unseen)
 }

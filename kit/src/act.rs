@@ -1,5 +1,7 @@
 //! One pass: gather -> decide -> act -> record, with the hook around every effect.
 
+use std::future::{Future, ready};
+
 use futures::StreamExt;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -96,9 +98,25 @@ pub async fn chains(
     chains: Vec<Vec<Write>>,
     at_once: usize,
 ) -> Vec<ChainDone> {
-    let effects = &Effects { context, controller, key };
-    let running = futures::stream::iter(chains).map(|writes| async move {
-        let (written, failed, _) = effects.chain(&writes).await;
+    chains_asking(context, controller, key, chains, at_once, |_, _| ready(Ok(()))).await
+}
+
+/// As [`chains`], where each write, named by its chain and its place in it, waits for an answer to `ask`; a fault is
+/// the end of the chain before that write. For what only a read right before a write can tell.
+pub async fn chains_asking<F>(
+    context: &Context,
+    controller: &'static str,
+    key: &Key,
+    chains: Vec<Vec<Write>>,
+    at_once: usize,
+    ask: impl Fn(usize, usize) -> F,
+) -> Vec<ChainDone>
+where
+    F: Future<Output = Result<(), Fault>>,
+{
+    let (effects, ask) = (&Effects { context, controller, key }, &ask);
+    let running = futures::stream::iter(chains).enumerate().map(|(chain, writes)| async move {
+        let (written, failed, _) = effects.chain(&writes, |write| ask(chain, write)).await;
         ChainDone { written, failed }
     });
     running.buffered(at_once.max(1)).collect().await
@@ -125,7 +143,7 @@ impl Effects<'_> {
         view: &C::View,
         plan: &Plan<C::Call>,
     ) -> (Done<C::Answer>, Versions) {
-        let (written, failed, versions) = self.chain(&plan.writes).await;
+        let (written, failed, versions) = self.chain(&plan.writes, |_| ready(Ok(()))).await;
         let mut done = Done { written, failed, answer: None, at: self.context.clock.now() };
         if done.failed.is_some() {
             return (done, versions);
@@ -136,10 +154,16 @@ impl Effects<'_> {
         (done, versions)
     }
 
-    /// Writes in order until one fails.
-    async fn chain(&self, writes: &[Write]) -> (Vec<Value>, Option<Fault>, Versions) {
+    /// Writes in order, each when it may be, until one fails.
+    async fn chain<F>(&self, writes: &[Write], may: impl Fn(usize) -> F) -> (Vec<Value>, Option<Fault>, Versions)
+    where
+        F: Future<Output = Result<(), Fault>>,
+    {
         let (mut written, mut versions) = (Vec::new(), Versions::default());
-        for write in writes {
+        for (at, write) in writes.iter().enumerate() {
+            if let Err(fault) = may(at).await {
+                return (written, Some(fault), versions);
+            }
             let write = versions.refresh(write.clone());
             match self.write(&write).await {
                 Ok(answer) => {

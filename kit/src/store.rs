@@ -110,6 +110,11 @@ impl<K: Kind> Store<K> {
         keys.iter().filter_map(|key| inner.objects.get(key)).map(|entry| entry.object.clone()).collect()
     }
 
+    /// Whether an index lists anything under `value`.
+    pub fn has(&self, index: &'static str, value: &str) -> bool {
+        self.read().indexes.get(index).is_some_and(|(_, entries)| entries.contains_key(value))
+    }
+
     /// Why the object of this name cannot be read, if that is so. [`Store::get`] then answers the last readable
     /// state, or nothing.
     pub fn unreadable(&self, key: &Key) -> Option<String> {
@@ -152,7 +157,7 @@ impl<K: Kind> Store<K> {
         self.put(object, None);
     }
 
-    /// The state of an object that an own write was answered with.
+    /// The state of an object that an own write, or a live read, was answered with.
     pub fn wrote(&self, object: K) {
         self.put(object, Some(Instant::now()));
     }

@@ -23,7 +23,7 @@ use crate::referee::MANAGER;
 pub enum Oracle {
     /// The end differs from that of the undisturbed run.
     EndState,
-    /// An address is given twice.
+    /// Two claims are told one address, or two objects of one address are left at the end.
     GivenTwice,
     /// A claim is told an address object that does not exist or is of another claim.
     WrongAnswer,
@@ -147,6 +147,8 @@ type Objects = BTreeMap<(KindName, Key), Arc<Value>>;
 #[derive(Debug, Default)]
 pub struct Watchdog {
     objects: Objects,
+    /// Pool and address of every address object that there ever was: a claim may still be told what is gone.
+    numbers: BTreeMap<(KindName, Key), (String, IpAddr)>,
     problems: Vec<Problem>,
 }
 
@@ -156,6 +158,7 @@ pub fn check(commits: &[Commit]) -> Vec<Problem> {
     for commit in commits {
         watchdog.see(commit);
     }
+    watchdog.left_over();
     watchdog.problems
 }
 
@@ -196,18 +199,48 @@ impl Watchdog {
         if by_manager && !made.has_finalizer(guard) {
             self.broken(Oracle::Unguarded, commit, "the address has no finalizer");
         }
-        let ip: Option<IpAddr> = interval::parse(says.text).ok();
-        let same = |other: &Object<'_>| {
-            (other.kind, other.key) != (made.kind, made.key)
-                && other.key.namespace == made.key.namespace
-                && other.address().is_some_and(|o| o.pool == says.pool && interval::parse(o.text).ok() == ip)
+        if let Ok(ip) = interval::parse(says.text) {
+            self.numbers.insert((made.kind.clone(), made.key.clone()), (says.pool.to_owned(), ip));
+        }
+    }
+
+    /// What a claim was told, as the object's name says; the object may be gone. Not so that of a claim in deletion,
+    /// which is given back with its object.
+    fn has(&self, claim: Object<'_>) -> Option<&(String, IpAddr)> {
+        let id = (KindName::new(claim.kind.group.clone(), "IPAddress"), Key::new(&claim.key.namespace, claim.told()?));
+        let given_back = claim.deleting() && !self.objects.contains_key(&id);
+        self.numbers.get(&id).filter(|_| !given_back)
+    }
+
+    /// A claim was told an address: nobody else may have been.
+    fn given_twice(&mut self, commit: &Commit, claim: Object<'_>) {
+        let Some((pool, ip)) = self.has(claim).cloned() else { return };
+        let other = |other: &Object<'_>| {
+            (other.kind, other.key) != (claim.kind, claim.key)
+                && other.key.namespace == claim.key.namespace
+                && self.has(*other).is_some_and(|(p, i)| (p, i) == (&pool, &ip))
         };
-        let twin = self.of_kind("IPAddress").find(same);
-        let twin = twin.and_then(|twin| twin.address()).map(|twin| format!("{} {}", twin.claim_kind, twin.claim));
-        if let Some(twin) = twin {
-            let what = format!("{} is given to {} {} and to {twin}", says.text, says.claim_kind, says.claim);
+        let claims = self.of_kind("IPClaim").chain(self.of_kind("IPAddressClaim"));
+        let others: Vec<String> =
+            claims.filter(other).map(|other| format!("{} {}", other.kind.kind, other.key.name)).collect();
+        for other in others {
+            let what = format!("{ip} is given to {} {} and to {other}", claim.kind.kind, claim.key.name);
             self.broken(Oracle::GivenTwice, commit, &what);
         }
+    }
+
+    /// An object that no claim was told must not stay beside another of its address.
+    fn left_over(&mut self) {
+        let mut seen: BTreeMap<(String, &(String, IpAddr)), &Key> = BTreeMap::new();
+        let mut problems = Vec::new();
+        for (kind, key) in self.objects.keys() {
+            let Some(number) = self.numbers.get(&(kind.clone(), key.clone())) else { continue };
+            if let Some(other) = seen.insert((key.namespace.clone(), number), key) {
+                let what = format!("{} has two objects at the end: {other} and {key}", number.1);
+                problems.push(Problem { oracle: Oracle::GivenTwice, what });
+            }
+        }
+        self.problems.extend(problems);
     }
 
     /// A manager wrote a claim's status.
@@ -229,6 +262,9 @@ impl Watchdog {
                 self.broken(Oracle::WrongAnswer, commit, &what);
             }
             Some(_) => {}
+        }
+        if let Some(claim) = after {
+            self.given_twice(commit, claim);
         }
     }
 

@@ -157,7 +157,7 @@ async fn again(user: User) -> Played {
 /// Here users do not wait for quiet: a write that is late arrives in the middle of later steps.
 async fn mixed(user: User) -> Played {
     let moment = || tokio::time::sleep(MOMENT);
-    user.pool(4).await?;
+    user.pool(6).await?;
     user.claims(&["a"]).await?;
     user.capi_claims(&["x"]).await?;
     moment().await;
@@ -168,7 +168,11 @@ async fn mixed(user: User) -> Played {
     moment().await;
     user.delete::<IPAddressClaim>("x").await?;
     user.claims(&["c"]).await?;
-    user.capi_claims(&["z"]).await
+    user.capi_claims(&["z"]).await?;
+    moment().await;
+    // Who sees both at once serves the second one first.
+    user.capi_claims(&["d"]).await?;
+    user.claims(&["n"]).await
 }
 
 async fn paused(user: User) -> Played {

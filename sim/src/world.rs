@@ -28,6 +28,9 @@ const BEGIN: &str = "2026-01-01T00:00:00Z";
 /// Nobody asks for anything for this long: all is quiet. Longer than any request may be under way and than the pauses
 /// of failing watches, shorter than the time limit of a watch.
 pub const QUIET: Duration = Duration::from_secs(65);
+/// So many times it is waited for quiet before what a plan holds back is delivered all the same: a manager that never
+/// learns of anything again would quarrel with another one for ever.
+const HELD: usize = 3;
 /// So many times something may still happen before the world is said never to come to rest.
 const PATIENCE: usize = 60;
 
@@ -149,15 +152,19 @@ impl World {
     /// Waits until nobody asks for anything any more; then ends what a plan holds back and collects garbage, until
     /// that changes nothing either. Answers whether the world came to rest.
     pub async fn quiet(&self) -> bool {
-        for _ in 0..PATIENCE {
+        for time in 1..=PATIENCE {
             let before = (self.referee.requests(), self.server.version());
             tokio::time::sleep(QUIET).await;
-            if before != (self.referee.requests(), self.server.version()) {
+            let restless = before != (self.referee.requests(), self.server.version());
+            if restless && time < HELD {
                 continue;
             }
             if self.referee.let_go() {
                 self.referee.tell("world", || "held events are delivered".to_owned());
                 self.server.release_all();
+                continue;
+            }
+            if restless {
                 continue;
             }
             let collected = self.server.collect_garbage();

@@ -46,6 +46,8 @@ pub enum Mistake {
     TakenIsFine,
     /// A claim that found the pool exhausted is never looked at again.
     Exhausted,
+    /// A claim is told its address without a look at the other names of it.
+    NoLook,
     /// The process cannot cope with three claims.
     Panics,
 }
@@ -79,6 +81,7 @@ wrong! {
     "gives-up" GivesUp,
     "taken-is-fine" TakenIsFine,
     "exhausted" Exhausted,
+    "no-look" NoLook,
     "panics" Panics,
 }
 
@@ -197,6 +200,7 @@ impl Bent {
                     }
                 }
             }
+            (Mistake::NoLook, _) => chain.twins.clear(),
             (Mistake::OldMap, Deed::Grant(_)) => self.by_the_map(chain),
             _ => {}
         }

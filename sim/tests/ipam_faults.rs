@@ -1,4 +1,4 @@
-//! The IP address manager under every plan of ten scenarios (`sim explore` plays the others, too): killed at each write, each request failing in each way,
+//! The IP address manager under every plan of every scenario: killed at each write, each request failing in each way,
 //! each cache standing still or losing events from each event on, a second manager at each write.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -28,20 +28,31 @@ macro_rules! scenarios {
         fn $name() {
             every_plan_of(stringify!($name));
         })*
+
+        #[test]
+        fn every_scenario_is_explored() {
+            let all: Vec<_> = scenario::ALL.iter().map(|scenario| scenario.name).collect();
+            assert_eq!([$(stringify!($name)),*].as_slice(), all.as_slice());
+        }
     };
 }
 
 scenarios! {
     create,
+    release,
     pool_edit,
     pool_delete,
     exhausted_release,
     exhausted_growth,
     fixed,
     flash,
+    again,
+    mixed,
     paused,
     early,
     by_hand,
+    restore,
+    spelling,
 }
 
 #[test]

@@ -167,6 +167,7 @@ fn view(claims: &[Row; CLAIMS], known: u8, seen: Given) -> PoolView {
         addresses: seen.iter().enumerate().flat_map(address).collect(),
         neighbours: Vec::new(),
         busy: None,
+        unasked: 0,
         seed: 0,
         now,
     }
@@ -177,7 +178,10 @@ fn gathered(state: &State, manager: &Manager) -> Given {
     let mut seen = manager.seen;
     for (claim, row) in state.claims.iter().enumerate().filter(|(claim, _)| manager.claims & (1 << claim) != 0) {
         if let Some(told) = row.told.map(usize::from) {
-            seen[told] |= state.given[told] & (1 << claim);
+            // A cache has one object under a name; what is read replaces it.
+            if state.given[told] & (1 << claim) != 0 {
+                seen[told] = state.given[told];
+            }
         }
     }
     seen
@@ -262,7 +266,7 @@ impl Explorer {
                 let fine = *slot == 0 || self.names == Names::Shared;
                 if fine {
                     *slot |= 1 << claim;
-                    after.managers[who].seen[usize::from(address)] |= 1 << claim;
+                    after.managers[who].seen[usize::from(address)] = after.given[usize::from(address)];
                 }
                 fine
             }

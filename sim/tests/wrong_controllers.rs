@@ -56,6 +56,7 @@ caught! {
     a_failure_that_is_not_repeated: "gives-up" in "create" by "fail", EndState;
     a_taken_name_that_counts_as_made: "taken-is-fine" in "restore" by "stale:IPAddress.ipam", WrongAnswer;
     an_exhausted_claim_that_is_forgotten: "exhausted" in "exhausted_growth" by "none", EndState;
+    an_address_that_is_told_without_a_look: "no-look" in "mixed" by "twin", GivenTwice;
     a_pass_that_panics: "panics" in "create" by "none", Panic;
 }
 

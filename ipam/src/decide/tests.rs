@@ -5,19 +5,22 @@ use std::sync::Arc;
 use api::build::{ip_claim, ip_pool};
 use api::capi::Cluster;
 use api::ipam::capi::{self, IPAddressClaim, PoolRef};
-use api::ipam::{IPAddress, IPClaim};
+use api::ipam::{IPAddress, IPClaim, address_name};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kit::key::Key;
 use kube::core::ObjectMeta;
 
 use super::*;
+use crate::kinds::Claim;
 
 const NOW: i64 = 1_000_000;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
+
+pub(crate) mod contested;
 
 /// A view of a pool that has our finalizer already.
 pub(crate) fn view(pool: Option<IPPool>) -> PoolView {
@@ -33,6 +36,7 @@ pub(crate) fn view(pool: Option<IPPool>) -> PoolView {
         addresses: Vec::new(),
         neighbours: Vec::new(),
         busy: None,
+        unasked: 0,
         seed: 1,
         now: at(NOW),
     }
@@ -55,6 +59,17 @@ fn capi_claim(name: &str) -> IPAddressClaim {
     claim
 }
 
+fn address_meta(ip: &str, held: &str) -> ObjectMeta {
+    ObjectMeta {
+        name: Some(address_name("p", ip.parse().unwrap())),
+        namespace: Some("ns".to_owned()),
+        uid: Some(format!("uid-{ip}")),
+        finalizers: Some(vec![held.to_owned()]),
+        creation_timestamp: Some(Time(at(NOW - 60))),
+        ..ObjectMeta::default()
+    }
+}
+
 impl PoolView {
     pub(crate) fn claim(mut self, claim: IPClaim) -> Self {
         self.claims.push(ClaimSeen { claim: Claim::Metal3(Arc::new(claim)), hold_off: None });
@@ -66,14 +81,7 @@ impl PoolView {
     }
     /// An address object of ours for an IPClaim.
     pub(crate) fn address(mut self, claim: &str, ip: &str) -> Self {
-        let metadata = ObjectMeta {
-            name: Some(address_name("p", ip.parse().unwrap())),
-            namespace: Some("ns".to_owned()),
-            uid: Some(format!("uid-{ip}")),
-            finalizers: Some(vec![finalizer::IP_ADDRESS.to_owned()]),
-            creation_timestamp: Some(Time(at(NOW - 60))),
-            ..ObjectMeta::default()
-        };
+        let metadata = address_meta(ip, finalizer::IP_ADDRESS);
         let mut address = IPAddress { metadata, ..IPAddress::default() };
         address.spec.claim.name = Some(claim.to_owned());
         address.spec.pool.name = Some("p".to_owned());
@@ -177,12 +185,12 @@ fn a_settled_pool_needs_nothing() {
 fn what_a_crash_left_half_done_is_finished() {
     let pool = || ip_pool("ns", "p").range("10.0.0.1", "10.0.0.9");
     let table = [
-        (view(Some(pool())).claim(held(metal3("a"))), "a: grant 10.0.0.1 by create, status"),
+        (view(Some(pool())).claim(held(metal3("a"))), "a: grant 10.0.0.1 by patch, create, status"),
         (view(Some(pool())).claim(held(metal3("a"))).address("a", "10.0.0.4"), "a: grant 10.0.0.4 by status"),
         (view(Some(pool())).claim(metal3("a")).address("a", "10.0.0.4"), "a: grant 10.0.0.4 by patch, status"),
         (
             view(Some(pool().allocated("a", "10.0.0.7"))).claim(served(metal3("a"), "p-10-0-0-7")),
-            "a: grant 10.0.0.7 by create",
+            "a: grant 10.0.0.7 by patch, create",
         ),
     ];
     for (view, expected) in table {
@@ -226,8 +234,8 @@ fn an_exhausted_claim_is_served_when_an_address_is_free_again() {
     let mut claim = held(metal3("late"));
     claim.status.get_or_insert_default().error_message = Some("Exhausted IP Pools".to_owned());
     let plan = decide(&view(Some(ip_pool("ns", "p").range("10.0.0.1", "10.0.0.1"))).claim(claim));
-    assert_eq!(deeds(&plan), ["late: grant 10.0.0.1 by create, status"]);
-    let Write::Status { body, .. } = &plan.call.unwrap().chains[0].writes[1] else { panic!("no status") };
+    assert_eq!(deeds(&plan), ["late: grant 10.0.0.1 by patch, create, status"]);
+    let Write::Status { body, .. } = &plan.call.unwrap().chains[0].writes[2] else { panic!("no status") };
     assert_eq!(body["status"]["errorMessage"], serde_json::Value::Null, "the old error is cleared");
 }
 
@@ -410,7 +418,7 @@ fn an_address_in_use_that_somebody_deletes_is_made_anew() {
     let plan = decide(&view);
     assert_eq!(
         deeds(&plan),
-        ["a: grant 10.0.0.4 by patch, create", "b: grant 10.0.0.1 by patch, create, status"],
+        ["a: grant 10.0.0.4 by patch, patch, create", "b: grant 10.0.0.1 by patch, create, status"],
         "the claim keeps it and need not be told"
     );
     deleting(&mut of_metal3(&mut view.addresses[0].address).metadata, &[finalizer::IP_ADDRESS, "example.org/held"]);
@@ -427,7 +435,7 @@ fn a_claim_whose_address_object_is_missing_gets_the_same_before_others_choose() 
     let pool = ip_pool("ns", "p").range("10.0.0.1", "10.0.0.9");
     let lost = served(metal3("z"), "p-10-0-0-1");
     let plan = decide(&view(Some(pool)).claim(metal3("a")).claim(lost));
-    assert_eq!(deeds(&plan), ["z: grant 10.0.0.1 by create", "a: grant 10.0.0.2 by patch, create, status"]);
+    assert_eq!(deeds(&plan), ["z: grant 10.0.0.1 by patch, create", "a: grant 10.0.0.2 by patch, create, status"]);
 }
 
 #[test]
@@ -452,7 +460,7 @@ fn what_two_managers_gave_one_claim_is_one_address_in_the_end() {
     assert_eq!(chains[0].writes[0].target().key.name, "a", "first it is proved that the claim was told nothing newer");
     told.claims[0] = ClaimSeen { claim: Claim::Metal3(Arc::new(held(metal3("a")))), hold_off: None };
     let plan = decide(&told);
-    assert_eq!(deeds(&plan), ["a: grant 10.0.0.4 by status"], "told first, ended later");
+    assert_eq!(deeds(&plan), ["a: grant 10.0.0.2 by status"], "told first, ended later");
     let Write::Status { target, .. } = &plan.call.unwrap().chains[0].writes[0] else { panic!("no status") };
     assert_eq!(target.resource_version.as_deref(), Some("1"), "of two managers only the first can tell");
 }

@@ -30,6 +30,11 @@ impl Address {
         }
     }
 
+    /// Which API.
+    pub fn flavor(&self) -> Flavor {
+        self.claim().0
+    }
+
     /// Object name.
     pub fn name(&self) -> &str {
         self.meta().name.as_deref().unwrap_or_default()

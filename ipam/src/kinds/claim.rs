@@ -217,7 +217,8 @@ impl Claim {
         }
     }
 
-    /// Proves, by changing nothing under the claim's version, that it still is what the cache says.
+    /// Proves, under the claim's version, that it still is what the cache says; it is held then, which mostly changes
+    /// nothing.
     pub fn confirm(&self) -> Write {
         match self {
             Self::Metal3(claim) => owners::add_finalizer(&**claim, self.finalizer()),
@@ -309,6 +310,7 @@ fn reason(refusal: &Refusal) -> &'static str {
         | Refusal::RequestedOutside(_)
         | Refusal::PreAllocatedOutside
         | Refusal::PreAllocatedTaken(_)
+        | Refusal::Collides { .. }
         | Refusal::BadPrefix(_) => ready_reason::ALLOCATION_FAILED,
     }
 }

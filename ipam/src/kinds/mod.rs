@@ -25,6 +25,25 @@ pub enum Flavor {
     Capi,
 }
 
+impl Flavor {
+    /// The other one.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::Metal3 => Self::Capi,
+            Self::Capi => Self::Metal3,
+        }
+    }
+
+    /// The kind of its claims, for messages.
+    pub fn claim_kind(self) -> &'static str {
+        match self {
+            Self::Metal3 => "IPClaim",
+            Self::Capi => "IPAddressClaim",
+        }
+    }
+}
+
 /// A claim inside its namespace. Claims of both kinds may have the same name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ClaimId {

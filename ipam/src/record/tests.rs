@@ -181,3 +181,24 @@ fn every_address_in_use_is_in_the_map() {
     let range = serde_json::json!([{ "first": "10.0.0.1", "last": "10.0.0.9", "total": 9, "used": 4, "free": 5 }]);
     assert_eq!(status["ranges"], range);
 }
+
+#[test]
+fn an_address_that_two_claims_were_told_is_shown_until_one_is_gone() {
+    use crate::decide::tests::contested::shared;
+    let (record, status) = recorded(&shared(), &[]);
+    let unique = status["conditions"].as_array().unwrap().iter().find(|condition| condition["type"] == UNIQUE).unwrap();
+    assert_eq!((&unique["status"], &unique["reason"]), (&"False".into(), &GIVEN_TWICE.into()));
+    let message = unique["message"].as_str().unwrap();
+    assert!(message.contains("IPClaim m") && message.contains("IPAddressClaim c"), "{message}");
+    let reasons: Vec<_> = record.notes.iter().map(|note| note.reason).collect();
+    assert!(reasons.contains(&GIVEN_TWICE), "{reasons:?}");
+    let mut view = shared();
+    let mut pool = (*view.pool.clone().unwrap()).clone();
+    pool.status = serde_json::from_value(status).unwrap();
+    view.pool = Some(std::sync::Arc::new(pool));
+    assert!(recorded(&view, &[]).0.notes.iter().all(|note| note.reason != GIVEN_TWICE), "told once");
+    view.claims.pop();
+    view.addresses.pop();
+    let (_, status) = recorded(&view, &[]);
+    assert!(!status.to_string().contains(UNIQUE), "{status}");
+}
