@@ -44,7 +44,8 @@ pub struct Limits {
     pub read: Duration,
     /// Writes, which may wait for admission webhooks. 30 s by default.
     pub write: Duration,
-    /// A whole page of a watcher's list, the beginning of a watch, and whatever else [`Io::client`] is asked. 60 s by default, as the API server's own limit.
+    /// A whole page of a watcher's list, the beginning of a watch, and whatever else [`Io::client`] is asked. 60 s by
+    /// default, as the API server's own limit.
     pub list: Duration,
 }
 
