@@ -109,7 +109,7 @@ impl Controller for Pools {
         let told = record::failures(view, round, &faults);
         act::chains(&self.context, self.name(), &view.key, told, AT_ONCE).await;
         self.count(view, round, &faults);
-        self.busy().insert(view.key.clone(), Busy::after(view.busy, self.context.clock.now()));
+        self.busy().insert(view.key.clone(), Busy::after(view.busy, view.now, self.context.clock.now()));
         Ok(RoundDone { faults })
     }
 

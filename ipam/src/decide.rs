@@ -61,6 +61,13 @@ pub struct Chain {
     pub twins: Vec<(Flavor, String)>,
 }
 
+impl Chain {
+    /// A chain that asks nothing before it tells its claim.
+    fn new(claim: ClaimId, at: Option<usize>, deed: Deed, writes: Vec<Write>) -> Self {
+        Self { claim, at, deed, writes, twins: Vec::new() }
+    }
+}
+
 /// All that one pass does for the claims of a pool.
 #[derive(Clone, Default, PartialEq)]
 pub struct Round {
@@ -180,13 +187,7 @@ fn releases(view: &PoolView) -> Vec<Chain> {
         let ends = addresses.iter().flat_map(|address| address.end());
         let writes: Vec<Write> = ends.chain(claim.let_go()).collect();
         if !writes.is_empty() {
-            chains.push(Chain {
-                claim: claim.id(),
-                at: Some(at),
-                deed: released(addresses),
-                writes,
-                twins: Vec::new(),
-            });
+            chains.push(Chain::new(claim.id(), Some(at), released(addresses), writes));
         }
         if chains.len() > round(view) {
             return chains;
@@ -195,7 +196,7 @@ fn releases(view: &PoolView) -> Vec<Chain> {
     for AddressSeen { address, .. } in view.addresses.iter().filter(|seen| is_orphan(view, seen)) {
         let writes = address.end();
         let deed = released(&[address]);
-        chains.push(Chain { claim: address.claim().into(), at: None, deed, writes, twins: Vec::new() });
+        chains.push(Chain::new(address.claim().into(), None, deed, writes));
     }
     chains
 }

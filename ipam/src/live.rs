@@ -7,6 +7,7 @@ use std::sync::Arc;
 use api::ipam::capi::{self, IPAddressClaim};
 use api::ipam::{IPAddress, IPClaim};
 use futures::{StreamExt as _, TryStreamExt as _};
+use kit::clock::Clock;
 use kit::key::Key;
 use kit::pass::Fault;
 use kit::runtime::Context;
@@ -33,7 +34,7 @@ pub(crate) async fn ask_all(
 /// Asks some of these questions, as many as one pass may, and beginning anywhere, so that those which are asked again in
 /// each pass never keep out the others. Answers come with their questions; the questions that are left follow.
 async fn ask<Q: Clone, A, F>(
-    context: &Context,
+    clock: &Clock,
     mut questions: Vec<Q>,
     answer: impl Fn(Q) -> F,
 ) -> Result<(Vec<(Q, A)>, Vec<Q>), Fault>
@@ -45,7 +46,7 @@ where
     }
     let mut rest = Vec::new();
     if questions.len() > LIVE_READS {
-        let begin = (context.clock.seed() % questions.len() as u64) as usize;
+        let begin = (clock.seed() % questions.len() as u64) as usize;
         questions.rotate_left(begin);
         rest = questions.split_off(LIVE_READS);
     }
@@ -74,7 +75,7 @@ async fn confirm_missing(
         Flavor::Metal3 => context.io.get::<IPClaim>(&key).await.map(|claim| claim.is_some()),
         Flavor::Capi => context.io.get::<IPAddressClaim>(&key).await.map(|claim| claim.is_some()),
     };
-    let (answers, rest) = ask(context, questions.collect(), exists).await?;
+    let (answers, rest) = ask(&context.clock, questions.collect(), exists).await?;
     for ((at, ..), exists) in answers {
         addresses[at].claim_is_gone = !exists;
     }
@@ -92,7 +93,7 @@ async fn unseen(context: &Context, claims: &mut [ClaimSeen], addresses: &mut Vec
             Some((at, claim.name().0, Key::new(claim.meta().namespace.clone().unwrap_or_default(), told)))
         });
     let read = async |(_, flavor, key): (usize, Flavor, Key)| address(context, flavor, &key).await;
-    let (answers, rest) = ask(context, questions.collect(), read).await?;
+    let (answers, rest) = ask(&context.clock, questions.collect(), read).await?;
     for ((at, ..), address) in answers {
         let Some(address) = address.filter(|address| address.claim() == claims[at].claim.name()) else { continue };
         // What the cache shows under this name is of an earlier life.
@@ -112,4 +113,52 @@ pub(crate) async fn address(context: &Context, flavor: Flavor, key: &Key) -> Res
         Flavor::Metal3 => context.io.get::<IPAddress>(key).await?.map(|live| Address::Metal3(Arc::new(live))),
         Flavor::Capi => context.io.get::<capi::IPAddress>(key).await?.map(|live| Address::Capi(Arc::new(live))),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use kit::pass::Class;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_pass_asks_a_bounded_number_of_questions_and_leaves_none_out_for_ever() {
+        let clock = Clock::following_tokio(jiff::Timestamp::UNIX_EPOCH, 7);
+        let (open, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let mut asked = BTreeSet::new();
+        for pass in 1_usize.. {
+            assert!(pass <= 100, "{} of 500 after a hundred passes", asked.len());
+            let (open, most) = (&open, &most);
+            let answer = |question: usize| async move {
+                most.fetch_max(open.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+                tokio::task::yield_now().await;
+                open.fetch_sub(1, Ordering::Relaxed);
+                Ok(question + 1)
+            };
+            // Nothing comes of the answers, so that each pass has the same questions.
+            let (answers, rest) = ask(&clock, (0..500).collect(), answer).await.unwrap();
+            assert!(answers.len() == LIVE_READS && answers.iter().all(|(question, answer)| question + 1 == *answer));
+            asked.extend(answers.iter().map(|(question, _)| *question));
+            let all: BTreeSet<usize> = answers.into_iter().map(|(question, _)| question).chain(rest).collect();
+            assert_eq!(all.len(), 500, "each question is answered or left, and once only");
+            if asked.len() == 500 {
+                break;
+            }
+        }
+        assert_eq!(most.load(Ordering::Relaxed), AT_ONCE);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_does_not_come_ends_the_look() {
+        let clock = Clock::following_tokio(jiff::Timestamp::UNIX_EPOCH, 7);
+        let answer = async |question: usize| match question {
+            2 => Err(Fault::new(Class::Backoff, "Down", "no answer")),
+            _ => Ok(()),
+        };
+        let fault = ask(&clock, (0..5).collect(), answer).await.unwrap_err();
+        assert_eq!(fault.reason, "Down");
+    }
 }

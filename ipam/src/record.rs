@@ -17,7 +17,7 @@ use crate::contest::Contest;
 use crate::decide::{Chain, Deed, GIVEN_TWICE, Round, paused, space_with};
 use crate::kinds::ClaimName;
 use crate::space::{Space, Usage};
-use crate::view::{ClusterSeen, PoolView, QUIET};
+use crate::view::{Busy, ClusterSeen, PoolView, QUIET};
 
 /// The least time between two writes of a pool's status; it is a copy of what the address objects say, so nothing
 /// depends on it.
@@ -237,8 +237,9 @@ fn too_soon(
     if (shown.status.as_str(), &shown.reason) != (ready.truth.as_str(), &ready.reason) {
         return None;
     }
-    let busy = view.busy.and_then(|busy| busy.lasts(now));
-    let busy = busy.or_else(|| (!outcome.chains.is_empty()).then_some(Duration::ZERO));
+    let worked = !outcome.chains.is_empty();
+    let busy = if worked { Some(Busy::after(view.busy, view.now, now)) } else { view.busy };
+    let busy = busy.and_then(|busy| busy.lasts(now));
     let pause = pause(known.allocations.len(), busy);
     let since = now.duration_since(known.last_updated.as_ref()?.0);
     // A clock that was set back must not hold the status for long.

@@ -80,10 +80,10 @@ pub struct Busy {
 }
 
 impl Busy {
-    /// After a round that did something at this time.
-    pub fn after(before: Option<Self>, now: Timestamp) -> Self {
-        let since = before.filter(|busy| busy.lasts(now).is_some()).map_or(now, |busy| busy.since);
-        Self { since, last: now }
+    /// After a round that did something between these times. A round may take long, and is no rest.
+    pub fn after(before: Option<Self>, began: Timestamp, ended: Timestamp) -> Self {
+        let since = before.filter(|busy| busy.lasts(began).is_some()).map_or(began, |busy| busy.since);
+        Self { since, last: ended }
     }
 
     /// How long it has lasted; `None` when the pool has come to rest, or the clock was set back.

@@ -153,6 +153,22 @@ impl Why {
         self.seen = Some(seen.into());
         self
     }
+    /// All that stays the same while the wait lasts, as a sentence for a condition: what is waited for, how long that
+    /// normally takes, what was last seen.
+    pub fn told(&self) -> String {
+        let normal = self.normal.map(|normal| format!(" (usually {})", rounded(normal))).unwrap_or_default();
+        let seen = self.seen.as_ref().map(|seen| format!("; last seen: {seen}")).unwrap_or_default();
+        format!("{}{normal}{seen}", self.message)
+    }
+}
+
+/// A duration for people: `40 s`, `5 min`, `2 h`.
+pub fn rounded(duration: Duration) -> String {
+    match duration.as_secs() {
+        seconds @ 0..=119 => format!("{seconds} s"),
+        seconds @ 120..=7_199 => format!("{} min", seconds / 60),
+        seconds => format!("{} h", seconds / 3_600),
+    }
 }
 
 /// A Kubernetes write with its precondition. Bodies are complete objects (create) or JSON merge patches.
@@ -286,5 +302,21 @@ impl Record {
     pub fn with_status(mut self, status: Option<Write>) -> Self {
         self.status = status;
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_tells_what_is_known_of_it() {
+        let why = Why::new("Deploying", "the image is being written");
+        assert_eq!(why.told(), "the image is being written");
+        let why = why.normal(Duration::from_mins(5)).seen("the node is in \"wait call-back\"");
+        let text = "the image is being written (usually 5 min); last seen: the node is in \"wait call-back\"";
+        assert_eq!(why.told(), text);
+        let texts = [40, 119, 120, 7_199, 7_200].map(|seconds| rounded(Duration::from_secs(seconds)));
+        assert_eq!(texts, ["40 s", "119 s", "2 min", "119 min", "2 h"]);
     }
 }

@@ -3,13 +3,13 @@
 //! The server's log is played back: after each write the rules below are asked about it. They look at what users and
 //! other controllers can see, never into the manager.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use api::ipam::capi::{self, IPAddressClaim};
-use api::ipam::{IPAddress, IPClaim, IPPool, interval};
+use api::ipam::{IPAddress, IPClaim, IPPool, RangeCounts, interval};
 use api::names::finalizer;
 use kit::key::Key;
 use serde_json::Value;
@@ -33,6 +33,8 @@ pub enum Oracle {
     Leak,
     /// An address is made without the finalizer that keeps it.
     Unguarded,
+    /// A pool at rest shows other numbers, or other addresses in use, than its address objects have.
+    Counts,
     /// Something is written though nothing happens.
     Rest,
     /// It takes too long, or never ends.
@@ -159,6 +161,8 @@ pub fn check(commits: &[Commit]) -> Vec<Problem> {
         watchdog.see(commit);
     }
     watchdog.left_over();
+    let miscounted: Vec<Problem> = watchdog.of_kind("IPPool").filter_map(|pool| watchdog.miscounted(pool)).collect();
+    watchdog.problems.extend(miscounted);
     watchdog.problems
 }
 
@@ -241,6 +245,33 @@ impl Watchdog {
             }
         }
         self.problems.extend(problems);
+    }
+
+    /// What a pool's status tells people at the end is counted here anew, from the objects.
+    fn miscounted(&self, pool: Object<'_>) -> Option<Problem> {
+        let typed: IPPool = serde_json::from_value(pool.value.clone()).ok()?;
+        let status = typed.status.unwrap_or_default();
+        let of_pool = |says: &AddressSays<'_>| says.pool == pool.key.name;
+        let addresses = self.of_kind("IPAddress").filter(|address| address.key.namespace == pool.key.namespace);
+        let addresses = addresses.filter_map(|address| address.address()).filter(of_pool);
+        let used: BTreeSet<IpAddr> = addresses.filter_map(|says| interval::parse(says.text).ok()).collect();
+        let mapped: BTreeSet<IpAddr> =
+            status.allocations.values().filter_map(|text| interval::parse(text).ok()).collect();
+        let ranges: Vec<_> = typed.spec.pools.iter().map(|range| range.interval().ok().flatten()).collect();
+        let inside = |ip: &IpAddr| ranges.iter().flatten().any(|range| range.contains(*ip));
+        let by_range = ranges.iter().map(|range| {
+            let range = range.as_ref()?;
+            Some((range.size(), used.iter().filter(|ip| range.contains(**ip)).count()))
+        });
+        let by_range: Vec<(u128, usize)> = by_range.map(Option::unwrap_or_default).collect();
+        let shown = |range: &RangeCounts| (range.total.unsigned_abs().into(), range.used.unsigned_abs() as usize);
+        let counts = status.ip_addresses.unwrap_or_default();
+        let fine = mapped == used
+            && counts.used == used.iter().filter(|ip| inside(ip)).count() as i64
+            && counts.used + counts.free <= counts.total
+            && by_range == status.ranges.iter().map(shown).collect::<Vec<_>>();
+        let what = || format!("IPPool {} shows {}, but {used:?} are in use", pool.key, pool.value["status"]);
+        (!fine).then(|| Problem { oracle: Oracle::Counts, what: what() })
     }
 
     /// A manager wrote a claim's status.

@@ -48,6 +48,8 @@ pub enum Mistake {
     Exhausted,
     /// A claim is told its address without a look at the other names of it.
     NoLook,
+    /// The pool's status is written once and never again.
+    FirstCount,
     /// The process cannot cope with three claims.
     Panics,
 }
@@ -82,6 +84,7 @@ wrong! {
     "taken-is-fine" TakenIsFine,
     "exhausted" Exhausted,
     "no-look" NoLook,
+    "first-count" FirstCount,
     "panics" Panics,
 }
 
@@ -176,6 +179,7 @@ impl Controller for Bent {
                 record.status = Some(Write::Status { target: Target::of(pool), body });
             }
             (Mistake::GivesUp, _) => record.fault = None,
+            (Mistake::FirstCount, Some(pool)) if pool.status.is_some() => record.status = None,
             _ => {}
         }
         record

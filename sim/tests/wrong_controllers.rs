@@ -57,6 +57,7 @@ caught! {
     a_taken_name_that_counts_as_made: "taken-is-fine" in "restore" by "stale:IPAddress.ipam", WrongAnswer;
     an_exhausted_claim_that_is_forgotten: "exhausted" in "exhausted_growth" by "none", EndState;
     an_address_that_is_told_without_a_look: "no-look" in "mixed" by "twin", GivenTwice;
+    a_status_that_is_never_corrected: "first-count" in "release" by "none", Counts;
     a_pass_that_panics: "panics" in "create" by "none", Panic;
 }
 

@@ -75,10 +75,10 @@ fn has<'a>(claim: &Claim, addresses: &[&'a Address], contest: &Contest<'_>) -> O
         let made = address.meta().creation_timestamp.as_ref().map(|time| time.0);
         (told != Some(address.name()), made, address.name().to_owned())
     };
-    let mut usable = addresses.iter().filter(|address| !contest.lost(address));
-    let usable = usable.by_ref().filter_map(|address| Some((*address, address.ip()?)));
-    // Mostly there is one, and nothing to compare.
-    if addresses.len() == 1 { usable.last() } else { usable.min_by_key(|(address, _)| rank(address)) }
+    let usable = addresses.iter().filter(|address| !contest.lost(address));
+    let usable = usable.filter_map(|address| Some((*address, address.ip()?)));
+    // Mostly there is one, and nothing to rank.
+    usable.min_by(|(a, _), (b, _)| rank(a).cmp(&rank(b)))
 }
 
 /// What is left to do for a claim with an address; mostly nothing.
@@ -101,7 +101,7 @@ fn keep(view: &PoolView, pool: &IPPool, space: &Space, at: usize, (address, ip):
     }
     let news = claim.told() != Some(address.name());
     let twins = if news { twins(pool, claim, ip, address.name()) } else { Vec::new() };
-    Some(Chain { claim: claim.id(), at: Some(at), deed: Deed::Grant(ip), writes, twins })
+    Some(Chain { twins, ..Chain::new(claim.id(), Some(at), Deed::Grant(ip), writes) })
 }
 
 /// The other names under which this address could be given to somebody.
@@ -134,7 +134,7 @@ fn spare(
     }
     let writes = std::iter::once(claim.confirm()).chain(ends).collect();
     let gone = spare.iter().filter_map(|address| address.ip()).filter(|other| *other != ip).collect();
-    Some(Chain { claim: claim.id(), at: Some(at), deed: Deed::Release(gone), writes, twins: Vec::new() })
+    Some(Chain::new(claim.id(), Some(at), Deed::Release(gone), writes))
 }
 
 /// Another claim keeps the address of this object. Proved to be untold, the claim loses it and is served anew; an object
@@ -143,7 +143,7 @@ fn give_way(view: &PoolView, at: usize, lost: &Address, contest: &Contest<'_>) -
     let claim = &view.claims[at].claim;
     if lost.is_ours() {
         let writes = std::iter::once(claim.confirm()).chain(lost.end()).collect();
-        return Some(Chain { claim: claim.id(), at: Some(at), deed: released(&[lost]), writes, twins: Vec::new() });
+        return Some(Chain::new(claim.id(), Some(at), released(&[lost]), writes));
     }
     let (flavor, keeper) = contest.keeper(lost)?;
     let keeper = format!("{} {keeper}", flavor.claim_kind());
@@ -159,7 +159,7 @@ fn give(view: &PoolView, pool: &IPPool, at: usize, chosen: &Chosen) -> Chain {
     let told = claim.grant(&object, view.now);
     let twins = if told.is_some() { twins(pool, claim, chosen.ip, &object) } else { Vec::new() };
     let writes = [claim.confirm(), create].into_iter().chain(told).collect();
-    Chain { claim: claim.id(), at: Some(at), deed: Deed::Grant(chosen.ip), writes, twins }
+    Chain { twins, ..Chain::new(claim.id(), Some(at), Deed::Grant(chosen.ip), writes) }
 }
 
 fn choose(pool: &IPPool, claim: &Claim, space: &mut Space) -> Result<Chosen, Refusal> {
@@ -173,6 +173,5 @@ fn choose(pool: &IPPool, claim: &Claim, space: &mut Space) -> Result<Chosen, Ref
 pub(super) fn refuse(view: &PoolView, at: usize, refusal: Refusal) -> Option<Chain> {
     let claim = &view.claims[at].claim;
     let write = claim.refuse(&refusal, view.now)?;
-    let deed = Deed::Refuse(refusal);
-    Some(Chain { claim: claim.id(), at: Some(at), deed, writes: vec![write], twins: Vec::new() })
+    Some(Chain::new(claim.id(), Some(at), Deed::Refuse(refusal), vec![write]))
 }

@@ -70,21 +70,23 @@ fn later(now: Timestamp, milliseconds: u64) -> Timestamp {
     now.checked_add(Duration::from_millis(milliseconds)).unwrap()
 }
 
-/// Plays a claim each `step` milliseconds for so many of them, with a look at rest after each, and answers when the
-/// status was written.
-fn written(step: u64, claims: usize) -> Vec<u64> {
+/// Plays a claim each `step` milliseconds for so many of them, each in a round that takes `round` milliseconds, with a
+/// look at rest after each, and answers when the status was written.
+fn written(step: u64, round: u64, claims: usize) -> Vec<u64> {
     let mut now = view(Some(ip_pool("ns", "p").subnet("10.0.0.0/16")));
     let (start, mut times) = (now.now, Vec::new());
     let mut time = 0;
     let mut look = |now: &mut PoolView, time: u64| {
         now.now = later(start, time);
         let plan = decide(now);
-        let record = record(now, &plan, &done(&plan, &[], now.now));
+        let took = if plan.call.is_some() { round } else { 0 };
+        let end = later(now.now, took);
+        let record = record(now, &plan, &done(&plan, &[], end));
         if plan.call.is_some() {
-            now.busy = Some(crate::view::Busy::after(now.busy, now.now));
+            now.busy = Some(Busy::after(now.busy, now.now, end));
         }
         if let Some(Write::Status { body, .. }) = &record.status {
-            times.push(time);
+            times.push(time + took);
             let mut pool = (**now.pool.as_ref().unwrap()).clone();
             let mut known = serde_json::to_value(&pool.status).unwrap();
             kit::webhook::review::merge(&mut known, body["status"].clone());
@@ -99,7 +101,7 @@ fn written(step: u64, claims: usize) -> Vec<u64> {
         look(&mut now, time);
         now.claims.clear();
         now = now.address(&format!("c{n:04}"), &format!("10.0.{}.{}", n / 250, n % 250 + 1));
-        time += step / 2;
+        time += round.max(step / 2);
         look(&mut now, time);
     }
     while let Next::After(pause, _) = look(&mut now, time) {
@@ -111,13 +113,19 @@ fn written(step: u64, claims: usize) -> Vec<u64> {
 
 #[test]
 fn while_claims_stream_in_the_status_follows_ever_less_often() {
-    assert_eq!(written(100, 1), [0], "what comes alone is shown at once");
-    assert_eq!(written(60_000, 3), [0, 60_000, 120_000]);
-    assert_eq!(written(500, 2), [0, 1_000]);
-    let times = written(100, 1_000);
+    assert_eq!(written(100, 0, 1), [0], "what comes alone is shown at once");
+    assert_eq!(written(60_000, 0, 3), [0, 60_000, 120_000]);
+    assert_eq!(written(500, 0, 2), [0, 1_000]);
+    let times = written(100, 0, 1_000);
     assert_eq!(times[..5], [0, 1_000, 2_000, 4_000, 8_000], "{times:?}");
     assert!(times.windows(2).all(|pair| pair[1] - pair[0] <= 10_100), "{times:?}");
     assert!(times.len() <= 16, "{times:?}");
+}
+
+#[test]
+fn a_round_that_takes_long_is_no_rest() {
+    let times = written(3_000, 3_000, 40);
+    assert!(times.len() <= 17, "two minutes of rounds of three seconds: {times:?}");
 }
 
 #[test]
