@@ -239,7 +239,9 @@ fn connect(config: &Config, made_of: Material) -> Result<Session, Error> {
             .map_err(|error| setup("the client certificate or key for Ironic is not PEM", &error))?;
         builder = builder.identity(identity);
     }
-    let http = builder.build().map_err(|error| setup("cannot set up HTTP", &error))?;
+    let http = builder.build().map_err(|error| {
+        setup("the certificate authorities or the client certificate for Ironic cannot be used", &error)
+    })?;
     let authorization = made_of.user.as_ref().map(|(username, password)| basic(username, password)).transpose()?;
     Ok(Session { http, authorization, made_of, checked: Instant::now() })
 }
@@ -329,6 +331,19 @@ mod tests {
         std::fs::remove_file(&password).unwrap();
         age(&transport);
         assert_eq!(header(&transport), two, "a file in the middle of being replaced");
+
+        let bundle = dir.join("ca.crt");
+        let tls = crate::Tls { authorities: Some(Source::File(bundle.clone())), ..crate::Tls::default() };
+        std::fs::write(&bundle, "not a certificate").unwrap();
+        let transport = Transport::new(Config { tls, ..Config::new("https://127.0.0.1") }).unwrap();
+        assert!(transport.session().is_err());
+        for name in ["one", "two"] {
+            let pem = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap().cert.pem();
+            std::fs::write(&bundle, &pem).unwrap();
+            transport.session().unwrap();
+            age(&transport);
+            assert_eq!(transport.session().unwrap().made_of.authorities, Some(pem), "a renewed authority");
+        }
         std::fs::remove_dir_all(&dir).unwrap();
     }
 

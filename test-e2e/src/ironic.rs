@@ -74,6 +74,10 @@ pub async fn environment(cache: &Cache) -> Result<PathBuf> {
         .entry_in_place("ironic", IRONIC, CONSTRAINTS, async |place: &Place| {
             let constraints = place.dir.join("constraints.txt");
             std::fs::write(&constraints, CONSTRAINTS)?;
+            if Cmd::new("python3").args(["-c", "import ensurepip, venv"]).log(&place.log).run().await.is_err() {
+                // Debian's own Python comes without them.
+                apt::ensure(&["python3-venv"]).await?;
+            }
             let make = Cmd::new("python3").args(["-m", "venv"]).arg(&place.dir).log(&place.log).run();
             make.await.context("making a Python environment (Python 3.10 or newer with its venv module is needed)")?;
             Cmd::new("nice")

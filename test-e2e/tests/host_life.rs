@@ -309,6 +309,23 @@ async fn wrong_checksum(stage: &Stage, before: &BareMetalHost) -> Result<()> {
     stage.patch_node("life", &back).await
 }
 
+/// Ironic is away for a while: the host says so where people look, and goes on by itself when Ironic is back.
+async fn away(stage: &Stage, bench: &Bench, ironic: &mut ironic::Ironic) -> Result<()> {
+    let manageable = async |status: &str, reason: &str| {
+        let now = stage.host("life").await?.status.unwrap_or_default();
+        ensure!(now.provisioning.state == S::Provisioned && now.error_type.is_none(), "{now:?}");
+        let manageable = now.conditions.into_iter().find(|c| c.type_ == "Manageable").context("no condition")?;
+        ensure!((&*manageable.status, &*manageable.reason) == (status, reason), "{manageable:?}");
+        Ok(Some(manageable.message))
+    };
+    bench.processes().stop("ironic").await?;
+    let told = until("Ironic being missed", QUICK, async || manageable("False", "IronicUnreachable").await).await?;
+    ensure!(told.contains(&stage.site.ironic.url.trim_end_matches("/v1")[7..]), "the address is named: {told}");
+    ironic.restart(bench).await?;
+    until("Ironic being seen again", QUICK, async || manageable("True", "Manageable").await).await?;
+    Ok(())
+}
+
 /// A machine that does not shut down is told so, and switched off all the same.
 async fn switched_off_hard(stage: &Stage, machine: &MachineEntry) -> Result<()> {
     let refusing = machine.folder.join("faults.json");
@@ -363,6 +380,8 @@ async fn whole_life(stage: &Stage, bench: &Bench, ironic: &mut ironic::Ironic) -
     phases.done("provisioned");
 
     let before = stage.commands()?;
+    away(stage, bench, ironic).await?;
+    phases.done("Ironic away and back");
     ironic.restart_empty(bench).await?;
     until("the running machine being taken over", QUICK, async || {
         let node = stage.node("life").await?;

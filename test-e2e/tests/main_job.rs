@@ -1,6 +1,8 @@
 //! The main job on real parts: from powered-off machines to Ready Nodes and back. Needs root.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use std::time::Instant;
+
 use test_e2e::bmc::spec::Firmware;
 use test_e2e::host::run_in;
 use test_e2e::node_image::Role;
@@ -31,8 +33,12 @@ fn powered_off_machines_become_a_cluster_and_return_to_the_shelf() {
         let cluster = Cluster { name: "c1".to_owned(), version: versions::KUBERNETES.to_owned() };
         let job = Job { hosts: 2, workers: vec![1, 0] };
         let seed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs();
-        let job = run(&mut watch, &stage.clusterctl, &cluster, &stage.site, &job);
-        let (report, ()) = tokio::try_join!(job, crashes(stage.manager.clone(), 10, seed))?;
+        let job = async {
+            let report = run(&mut watch, &stage.clusterctl, &cluster, &stage.site, &job).await?;
+            anyhow::Ok((report, Instant::now()))
+        };
+        let ((report, ended), crashed) = tokio::try_join!(job, crashes(stage.manager.clone(), 10, seed))?;
+        assert!(crashed < ended, "not all ten crashes fell into the job");
         assert_eq!(report.nodes.len(), 1, "only the control plane is left");
         assert_eq!(report.last.hosts_in("available").len(), 1);
         assert_eq!(report.addresses.len(), 1, "the worker's address is free again: {:?}", report.addresses);

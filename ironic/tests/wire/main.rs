@@ -6,3 +6,4 @@ mod polling;
 mod requests;
 mod server;
 mod sessions;
+mod tls;

@@ -74,7 +74,7 @@ impl Server {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let server = Self { inner: Arc::default(), url };
-        let router = Router::new().fallback(answer).with_state(server.inner.clone());
+        let router = server.router();
         tokio::spawn(async move { axum::serve(listener, router).await });
         server.on("GET /v1/", 200, &version(max));
         server.on("GET /v1/drivers", 200, &json!({"drivers": [{"name": "redfish", "hosts": ["c"]}]}));
@@ -106,6 +106,10 @@ impl Server {
         let held = Held { reached: gate.reached.clone(), open: gate.open.clone() };
         self.inner.lock().unwrap().gate = Some(gate);
         held
+    }
+    /// What answers, for another listener.
+    pub(crate) fn router(&self) -> Router {
+        Router::new().fallback(answer).with_state(self.inner.clone())
     }
     pub(crate) fn client(&self) -> Client {
         Client::new(Config::new(&self.url)).unwrap()

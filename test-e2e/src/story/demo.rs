@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::cluster::Cluster;
 use super::main_job::{Job, Report, run};
-use super::stage::{Stage, prepare};
+use super::stage::{IRONIC_CREDENTIALS, Stage, prepare};
 use crate::bench::DEFAULT;
 use crate::bmc::spec::Firmware;
 use crate::host::run_in;
@@ -81,7 +81,12 @@ fn around(stage: &Stage, namespace: &str, cluster: &Cluster) {
     println!("  KUBECONFIG=demo.kubeconfig k get nodes -o wide");
     println!("  {enter} curl -s http://{}/why", stage.manager.diagnostics);
     let ironic = &stage.site.ironic;
-    println!("  export OS_AUTH_TYPE=http_basic OS_USERNAME={} OS_PASSWORD={}", ironic.username, ironic.password);
+    let password = stage.bench.run_dir().join(IRONIC_CREDENTIALS).join("password");
+    println!(
+        "  export OS_AUTH_TYPE=http_basic OS_USERNAME={} OS_PASSWORD=$(cat {})",
+        ironic.username,
+        password.display()
+    );
     println!(
         "  {enter} {} --os-endpoint {} node list",
         stage.ironic.client().display(),

@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::Node;
 use super::cluster::{Cluster, is_ready};
 use super::enrol::{enrol, role};
 use super::watch::{ADDRESSES, Picture, Watch, all};
+use crate::bmc::service::read_log;
 use crate::clusterctl::Clusterctl;
 use crate::level_m::Description;
 use crate::manifests;
@@ -68,8 +69,10 @@ pub async fn run(
         manifests::apply(watch.client(), watch.namespace(), &objects).await.map(Some)
     })
     .await?;
-    wait_for_nodes(watch, cluster, 1, CONTROL_PLANE).await.context("control plane")?;
+    let now = wait_for_nodes(watch, cluster, 1, CONTROL_PLANE).await.context("control plane")?;
     clock.done("control plane: claim, deploy, kubeadm init, Node Ready");
+    let runs = now.hosts_in("provisioned").first().map(|&name| name.to_owned()).context("no host in use")?;
+    let commands = power_commands(site, &runs)?;
 
     for &workers in &job.workers {
         cluster.scale(watch, workers).await?;
@@ -77,6 +80,8 @@ pub async fn run(
         wait_for_hosts(watch, 1 + workers as usize, job.hosts).await?;
         clock.done(&format!("{workers} workers"));
     }
+    let more = power_commands(site, &runs)? - commands;
+    ensure!(more == 0, "{runs} runs the control plane and was switched {more} times");
     let left = 1 + job.workers.last().copied().unwrap_or_default() as usize;
     let addresses = until("one address for each machine that is left", SOON, async || {
         let given = all(watch.client(), watch.namespace(), ADDRESSES).await?;
@@ -89,6 +94,15 @@ pub async fn run(
         last: watch.until("the last look", WORKER, async |_| Ok(true)).await?,
         addresses: addresses.iter().filter_map(|a| a["spec"]["address"].as_str().map(str::to_owned)).collect(),
     })
+}
+
+/// How often the machine of this name was told to switch its power.
+fn power_commands(site: &Description, name: &str) -> Result<usize> {
+    let machine = site.machines.iter().find(|machine| machine.name == name);
+    let folder = &machine.with_context(|| format!("the bench has no machine {name}"))?.folder;
+    let log = read_log(&folder.with_file_name("requests.log"))?;
+    let reset = format!("/Systems/{name}/Actions/ComputerSystem.Reset");
+    Ok(log.iter().filter(|(_, path, _)| path.ends_with(&reset)).count())
 }
 
 /// The name that inspection found for the first network interface.

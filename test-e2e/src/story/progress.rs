@@ -19,6 +19,8 @@ pub struct Line {
     pub waits_for: String,
     /// Since when the state lasts.
     pub since: Option<Timestamp>,
+    /// How long such a wait normally takes, as told beside what it waits for.
+    pub usually: String,
 }
 
 impl Line {
@@ -29,11 +31,14 @@ impl Line {
         let power = if status["poweredOn"].as_bool() == Some(true) { "on" } else { "off" };
         let error = text(&status["errorMessage"]);
         let wait = condition(status, &["Progressing", "Manageable"]);
+        let words = error.map(|e| format!("ERROR {e}")).or_else(|| wait.map(message)).unwrap_or_default();
+        let (waits_for, usually) = apart(&words);
         Self {
             subject: format!("host {}", text(&host["metadata"]["name"]).unwrap_or("?")),
             state: format!("{state} ({power})"),
-            waits_for: error.map(|e| format!("ERROR {e}")).or_else(|| wait.map(message)).unwrap_or_default(),
-            since: wait.and_then(since),
+            waits_for,
+            since: phase_since(status, state).or_else(|| wait.and_then(since)),
+            usually,
         }
     }
 
@@ -50,17 +55,20 @@ impl Line {
         } else {
             ("deployed", condition(status, &["NodeLinked"]))
         };
+        let (waits_for, usually) = apart(&wait.map(message).unwrap_or_default());
         Self {
             subject: format!("machine {}", text(&machine["metadata"]["name"]).unwrap_or("?")),
             state: state.to_owned(),
-            waits_for: wait.map(message).unwrap_or_default(),
+            waits_for,
             since: wait.and_then(since),
+            usually,
         }
     }
 
     fn render(&self, now: Timestamp) -> String {
         let age = self.since.map(|since| age(since, now)).unwrap_or_default();
-        format!("{:<34} {:<24} {:>7}  {}", self.subject, self.state, age, self.waits_for)
+        let usually = if self.usually.is_empty() { String::new() } else { format!("of {}", self.usually) };
+        format!("{:<28} {:<21} {age:>5} {usually:<10} {}", self.subject, self.state, self.waits_for)
     }
 }
 
@@ -125,6 +133,29 @@ fn message(condition: &Value) -> String {
     text(&condition["message"]).unwrap_or_default().to_owned()
 }
 
+/// When the phase of a state began. Where none is recorded for it, the last one that ended tells.
+fn phase_since(status: &Value, state: &str) -> Option<Timestamp> {
+    let history = &status["operationHistory"];
+    let time = |phase: &str, which: &str| text(&history[phase][which])?.parse::<Timestamp>().ok();
+    match state {
+        "registering" => time("register", "start"),
+        "inspecting" => time("inspect", "start"),
+        "provisioning" => time("provision", "start"),
+        "deprovisioning" => time("deprovision", "start"),
+        _ => ["register", "inspect", "provision", "deprovision"].iter().filter_map(|phase| time(phase, "end")).max(),
+    }
+}
+
+/// What is waited for, and how long that normally takes, out of the words of a condition.
+fn apart(words: &str) -> (String, String) {
+    const USUALLY: &str = " (usually ";
+    let parts = words.split_once(USUALLY).and_then(|(before, rest)| Some((before, rest.split_once(')')?)));
+    match parts {
+        Some((before, (usually, after))) => (format!("{before}{after}"), usually.to_owned()),
+        None => (words.to_owned(), String::new()),
+    }
+}
+
 fn since(condition: &Value) -> Option<Timestamp> {
     text(&condition["lastTransitionTime"])?.parse().ok()
 }
@@ -154,16 +185,29 @@ mod tests {
             "metadata": {"name": "node-1"},
             "status": {
                 "poweredOn": true, "provisioning": {"state": "inspecting"}, "errorMessage": "",
+                // True since it was registered.
                 "conditions": [{
                     "type": "Progressing", "status": "True", "reason": "Inspecting",
-                    "message": "waiting for the agent", "lastTransitionTime": "2026-01-01T00:00:00Z",
+                    "message": "Inspecting: waiting for the agent (usually 5 min); last seen: inspect wait",
+                    "lastTransitionTime": "2025-12-31T23:00:00Z",
                 }],
+                "operationHistory": {
+                    "register": {"start": "2025-12-31T23:00:00Z", "end": "2025-12-31T23:59:00Z"},
+                    "inspect": {"start": "2026-01-01T00:00:00Z", "end": null},
+                },
             },
         });
         let line = Line::of_host(&host);
         assert_eq!(line.state, "inspecting (on)");
-        assert_eq!(line.waits_for, "waiting for the agent");
-        assert!(line.render(at("2026-01-01T00:01:15Z")).contains("    75s  waiting"), "{line:?}");
+        assert_eq!(
+            (line.waits_for.as_str(), line.usually.as_str()),
+            ("Inspecting: waiting for the agent; last seen: inspect wait", "5 min",)
+        );
+        assert!(line.render(at("2026-01-01T00:01:15Z")).contains("  75s of 5 min   Inspecting"), "{line:?}");
+        let mut later = host;
+        later["status"]["provisioning"]["state"] = json!("preparing");
+        later["status"]["operationHistory"]["inspect"]["end"] = json!("2026-01-01T00:02:00Z");
+        assert_eq!(Line::of_host(&later).since, Some(at("2026-01-01T00:02:00Z")), "since its inspection ended");
     }
 
     #[test]

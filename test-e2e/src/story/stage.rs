@@ -20,6 +20,9 @@ use crate::{Bench, level_b};
 /// Port of the management cluster's API server; machines never need it, people do.
 const API_PORT: u16 = 16443;
 
+/// Folder of a run with the user name and the password for Ironic, one file each.
+pub const IRONIC_CREDENTIALS: &str = "credentials/ironic";
+
 /// Everything that a story needs.
 #[derive(Debug)]
 pub struct Stage {
@@ -84,7 +87,7 @@ impl Stage {
 
 /// Starts our manager beside a stage's API server and Ironic; one that runs already is replaced.
 pub async fn start_manager(bench: &Bench, plane: &ControlPlane, site: &Description) -> Result<Manager> {
-    let credentials = bench.dir("credentials/ironic")?;
+    let credentials = bench.dir(IRONIC_CREDENTIALS)?;
     std::fs::write(credentials.join("username"), &site.ironic.username)?;
     std::fs::write(credentials.join("password"), &site.ironic.password)?;
     let root = bench.dir("credentials")?.to_string_lossy().into_owned();
