@@ -2,16 +2,19 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use test_e2e::bench::run_root;
 use test_e2e::bmc::spec::{Firmware, Fleet};
 use test_e2e::cache::Cache;
-use test_e2e::host::run_in;
+use test_e2e::host::{netns_path, run_in};
 use test_e2e::level_m::{self, MachineEntry};
 use test_e2e::life::{AgentBoot, Life};
 use test_e2e::net::Network;
+use test_e2e::process::{Record, Supervisor};
 use test_e2e::wait::until;
 use test_e2e::{Bench, ironic};
 
@@ -82,6 +85,57 @@ fn a_machine_goes_on_running_while_its_bmc_is_away() {
         assert_eq!(process_of(machine)?, Value::Null);
         Ok(())
     });
+}
+
+/// Starts a machine by the command line and answers when it says what is there.
+fn up(name: &str) -> (Child, level_m::Description) {
+    let mut command = Command::new(BENCH);
+    command.args(["up", "--level", "m", "--bios", "1", "--no-images", "--wait", "--name", name]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let output = child.stdout.take().unwrap();
+    let site = serde_json::Deserializer::from_reader(output).into_iter().next().unwrap().unwrap();
+    (child, site)
+}
+
+fn records(name: &str) -> Vec<Record> {
+    Supervisor::new(&run_root().unwrap().join(name)).unwrap().records().unwrap()
+}
+
+/// Whether it runs; one that has ended and waits for its parent does not.
+fn is_alive(process: &Value) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process["pid"])).unwrap_or_default();
+    stat.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
+}
+
+#[test]
+fn what_a_killed_bench_left_is_cleared_up_by_the_next_one() {
+    let name = "test-killed-machines";
+    // Here the other program holds the bench, which does this elsewhere; an error means that it is done.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let switched_on = |site: &level_m::Description| {
+        let machine = &site.machines[0];
+        run_in(Some(&netns_path(&site.netns)), async || {
+            assert_eq!(power(machine).await?, "Off");
+            reset(machine, "On").await
+        })
+        .unwrap();
+        process_of(machine).unwrap()
+    };
+    let (mut first, site) = up(name);
+    let before = (records(name), switched_on(&site));
+    assert!(before.0.len() >= 4, "Ironic, BMC, DHCP and files: {:?}", before.0);
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert!(before.0.iter().all(Record::alive) && is_alive(&before.1), "they outlive it");
+
+    let (mut second, site) = up(name);
+    assert!(!before.0.iter().any(Record::alive) && !is_alive(&before.1), "the next one clears up first");
+    let after = (records(name), switched_on(&site));
+    drop(second.stdin.take());
+    assert!(second.wait().unwrap().success());
+    assert!(!after.0.iter().any(Record::alive), "{:?}", after.0);
+    assert!(!is_alive(&after.1), "the machine runs on");
+    assert!(!netns_path(&site.netns).exists(), "the network is gone, too");
 }
 
 #[test]
