@@ -102,24 +102,68 @@ type Row = (&'static str, &'static str, Vec<(&'static str, Value)>, &'static [&'
 fn wrong_hosts() -> Vec<Row> {
     let host = |name, changes, says| ("hosts.yaml", name, changes, says);
     vec![
-        host("rack1-node1", vec![("/spec/bmc/address", json!("carrier-pigeon://192.0.2.11"))], &["carrier-pigeon"][..]),
-        host("rack1-node1", vec![("/metadata/name", json!("3b8f2a4e-6a53-4a0e-9a53-0a4d9d1c5e11"))], &["UUID"]),
-        host("rack1-node1", vec![("/spec/firmware", json!({"sriovEnabled": true}))], &["firmware"]),
-        host("rack1-node1", vec![("/spec/userData", json!({"name": "x", "namespace": "other"}))], &["userData"]),
-        host("rack1-node1", vec![("/spec/rootDeviceHints", json!({"deviceName": "sda"}))], &["/dev/"]),
+        host(
+            "rack1-node1",
+            vec![("/spec/bmc/address", json!("carrier-pigeon://192.0.2.11"))],
+            &["spec.bmc.address: unknown", "must start with one of"][..],
+        ),
+        host(
+            "rack1-node1",
+            vec![("/metadata/name", json!("3b8f2a4e-6a53-4a0e-9a53-0a4d9d1c5e11"))],
+            &["metadata.name: cannot be a UUID"],
+        ),
+        host(
+            "rack1-node1",
+            vec![("/spec/firmware", json!({"sriovEnabled": true}))],
+            &["spec.firmware", "use a HostFirmwareSettings"],
+        ),
+        host(
+            "rack1-node1",
+            vec![("/spec/userData", json!({"name": "x", "namespace": "other"}))],
+            &["spec.userData.namespace", "copy it there"],
+        ),
+        host(
+            "rack1-node1",
+            vec![("/spec/rootDeviceHints", json!({"deviceName": "sda"}))],
+            &["spec.rootDeviceHints.deviceName", "must be /dev/"],
+        ),
         host(
             "rack1-node1",
             vec![("/spec/disablePowerOff", json!(true)), ("/spec/online", json!(false))],
-            &["disablePowerOff"],
+            &["spec.online", "disablePowerOff", "remove one of the two"],
         ),
-        host("rack1-node2", vec![("/spec/raid/hardwareRAIDVolumes/0/numberOfPhysicalDisks", json!(3))], &["physical"]),
-        host("rack1-node3", vec![("/spec/raid/hardwareRAIDVolumes", json!([{"level": "1"}]))], &["RAID"]),
-        host("rack1-node3", vec![("/spec/raid/softwareRAIDVolumes/1/rootVolume", json!(true))], &["level"]),
-        host("rack2-node1", vec![("/spec/image/url", json!("file:///etc/passwd"))], &["image"]),
-        host("rack2-node1", vec![("/spec/image/checksum", json!(""))], &["checksum"]),
-        host("rack2-node2", vec![("/spec/image/checksum", json!("abc"))], &["checksum"]),
-        host("rack2-node2", vec![("/metadata/annotations/reboot.metal3.io~1maintenance", json!("now"))], &["reboot"]),
-        host("rack1-node2", vec![("/metadata/annotations/inspect.metal3.io", json!("please"))], &["inspect"]),
+        host(
+            "rack1-node2",
+            vec![("/spec/raid/hardwareRAIDVolumes/0/numberOfPhysicalDisks", json!(3))],
+            &["spec.raid.hardwareRAIDVolumes[0].numberOfPhysicalDisks", "make them equal"],
+        ),
+        host(
+            "rack1-node3",
+            vec![("/spec/raid/hardwareRAIDVolumes", json!([{"level": "1"}]))],
+            &["spec.raid.softwareRAIDVolumes", "remove one of the two", "use softwareRAIDVolumes"],
+        ),
+        host(
+            "rack1-node3",
+            vec![("/spec/raid/softwareRAIDVolumes/1/rootVolume", json!(true))],
+            &["spec.raid.softwareRAIDVolumes[1].rootVolume", "needs RAID level 1"],
+        ),
+        host(
+            "rack2-node1",
+            vec![("/spec/image/url", json!("file:///etc/passwd"))],
+            &["spec.image.url", "must be one of http"],
+        ),
+        host("rack2-node1", vec![("/spec/image/checksum", json!(""))], &["spec.image.checksum: is required"]),
+        host("rack2-node2", vec![("/spec/image/checksum", json!("abc"))], &["spec.image.checksum: must be empty"]),
+        host(
+            "rack2-node2",
+            vec![("/metadata/annotations/reboot.metal3.io~1maintenance", json!("now"))],
+            &["metadata.annotations[reboot.metal3.io/maintenance]", "mode"],
+        ),
+        host(
+            "rack1-node2",
+            vec![("/metadata/annotations/inspect.metal3.io", json!("please"))],
+            &["metadata.annotations[inspect.metal3.io]", "leave it empty"],
+        ),
     ]
 }
 
@@ -127,30 +171,42 @@ fn wrong_machines() -> Vec<Row> {
     let new = |name, changes, says| ("machines-v1beta2.yaml", name, changes, says);
     let machine = "edge-controlplane-abc12";
     vec![
-        new("edge", vec![("/spec/controlPlaneEndpoint", json!({"port": 6443}))], &["controlPlaneEndpoint"][..]),
-        new(machine, vec![("/spec/image/checksum", json!(""))], &["checksum"]),
+        new(
+            "edge",
+            vec![("/spec/controlPlaneEndpoint", json!({"port": 6443}))],
+            &["spec.controlPlaneEndpoint.host", "is needed"][..],
+        ),
+        new(machine, vec![("/spec/image/checksum", json!(""))], &["spec.image.checksum", "is needed"]),
         new(
             machine,
             vec![("/spec/image", json!({"url": "oci://registry.example/node:1", "checksum": "abc"}))],
-            &["checksum"],
+            &["spec.image.checksum", "leave this out"],
         ),
-        new(machine, vec![("/spec/metaData", json!({"name": "x", "namespace": "other"}))], &["metaData"]),
-        new("edge-workers-0", vec![("/metadata/name", json!("edge-workers-7"))], &["edge-workers-0"]),
+        new(
+            machine,
+            vec![("/spec/metaData", json!({"name": "x", "namespace": "other"}))],
+            &["spec.metaData.namespace", "copy it there"],
+        ),
+        new(
+            "edge-workers-0",
+            vec![("/metadata/name", json!("edge-workers-7"))],
+            &["metadata.name: must be \"edge-workers-0\""],
+        ),
         new(
             "edge-workers",
             vec![("/spec/metaData/fromHostInterfaces/0", json!({"key": "mac"}))],
-            &["fromHostInterfaces", "interface"],
+            &["spec.metaData.fromHostInterfaces[0].interface", "or set fromBootMAC"],
         ),
         new(
             "edge-workers",
             vec![("/spec/networkData/networks/ipv4/0/ipAddressFromIPPool", Value::Null)],
-            &["networkData"],
+            &["spec.networkData.networks.ipv4[0].fromPoolRef.name", "a pool is needed"],
         ),
         (
             "machines-v1beta1.yaml",
             "old-edge-controlplane-abc12",
             vec![("/spec/image/checksum", json!(""))],
-            &["checksum"],
+            &["spec.image.checksum", "is needed"],
         ),
     ]
 }
@@ -246,15 +302,20 @@ fn fixed() -> Vec<Row> {
             "hosts.yaml",
             "rack1-node1",
             vec![("/spec/bootMACAddress", json!("52:54:00:aa:00:ff"))],
-            &["bootMACAddress"][..],
+            &["spec.bootMACAddress", "delete the host and make a new one"][..],
         ),
-        ("hosts.yaml", "rack1-node1-events", vec![("/spec/context", json!("rack2"))], &["recreate"]),
-        ("machines-v1beta2.yaml", "edge-workers-0", vec![("/spec/index", json!(1))], &["ndex"]),
+        ("hosts.yaml", "rack1-node1-events", vec![("/spec/context", json!("rack2"))], &["spec: ", "recreate"]),
+        (
+            "machines-v1beta2.yaml",
+            "edge-workers-0",
+            vec![("/spec/index", json!(1))],
+            &["spec.index: the index never changes"],
+        ),
         (
             "machines-v1beta2.yaml",
             "edge-workers",
             vec![("/spec/metaData/strings/0/value", json!("south"))],
-            &["etaData"],
+            &["spec.metaData", "make a new template"],
         ),
         ("addresses.yaml", "provisioning", vec![("/spec/namePrefix", json!("other"))], &["namePrefix"]),
         (

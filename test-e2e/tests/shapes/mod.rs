@@ -73,6 +73,6 @@ pub fn set(object: &mut Value, pointer: &str, value: Value) {
     let (parent, last) = pointer.rsplit_once('/').unwrap();
     match object.pointer_mut(parent).unwrap() {
         Value::Array(items) => items[last.parse::<usize>().unwrap()] = value,
-        parent => parent[last] = value,
+        parent => parent[last.replace("~1", "/").replace("~0", "~")] = value,
     }
 }

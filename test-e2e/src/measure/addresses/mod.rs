@@ -24,7 +24,7 @@ const WARM_UP: Case = Case { name: "warm-up", claims: FEW / 2, pools: 1, spec: s
 
 /// What [`MANY`] claims may take, in seconds on an idle machine of two cores.
 const TARGET_SECONDS: f64 = 60.0;
-/// Writes of the status of pools meanwhile.
+/// Writes of the status of pools meanwhile, and again while all are released.
 const TARGET_WRITES: f64 = 200.0;
 /// What a claim among [`MANY`] may cost, as a multiple of one among [`FEW`].
 const TARGET_RATIO: f64 = 1.2;
@@ -174,6 +174,8 @@ fn judged(measured: &Measured) -> Vec<Vec<String>> {
         // What the clock would show if nobody else had used the machine, and both cores had always had work.
         add(format!("{name}: processor seconds over two cores"), claims, TARGET_SECONDS, cost.processor() / 2.0);
         add(format!("{name}: writes of the status of pools"), claims, TARGET_WRITES, cost.status_writes);
+        let released = figures.released.status_writes;
+        add(format!("{name}: the same while all are released"), claims, TARGET_WRITES, released);
     }
     if let [(few, cheap), (many, dear), ..] = measured
         && (few.claims, many.claims) == (FEW, MANY)
