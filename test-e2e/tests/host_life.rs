@@ -225,6 +225,17 @@ async fn wrong_input(stage: &Stage) -> Result<()> {
     stage.secret("wrong-bmc", machine, "not the password").await?;
     stage.complaint("wrong", &["carrier-pigeon", "spec.bmc.address"]).await?;
     phases.done("unknown kind of controller");
+    stage.patch("wrong", json!({"bmc": {"address": format!("ipmi://{ADDRESS}:9")}})).await?;
+    until("a node with the driver for IPMI", QUICK, async || {
+        let node = stage.node("wrong").await?;
+        ensure!(node["driver"] == "ipmi", "{}", node["driver"]);
+        let info = &node["driver_info"];
+        ensure!(info["ipmi_address"] == ADDRESS.to_string() && info["ipmi_username"] == machine.username, "{info}");
+        Ok(Some(()))
+    })
+    .await?;
+    stage.complaint("wrong", &["check spec.bmc.address"]).await?;
+    phases.done("unreachable controller that speaks IPMI");
     let nowhere = SocketAddr::new(ADDRESS, 9);
     let unreachable = format!("redfish-virtualmedia+http://{nowhere}/redfish/v1/Systems/{}", machine.name);
     stage.patch("wrong", json!({"bmc": {"address": unreachable}})).await?;
