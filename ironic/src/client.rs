@@ -120,6 +120,12 @@ impl Client {
         self.done(Ask::new(Method::PUT, &["nodes", node, "management", "boot_device"]).body(body)).await
     }
 
+    /// The boot device as the BMC tells it now: the read that proves that the BMC can be used. Slow, and
+    /// [`ErrorKind::Server`] when the BMC refuses or does not answer.
+    pub async fn boot_device(&self, node: &str) -> Result<Value, Error> {
+        self.transport.json(&Ask::get(&["nodes", node, "management", "boot_device"])).await
+    }
+
     /// What inspection found; `None` before the first inspection.
     pub async fn inventory(&self, node: &str) -> Result<Option<Inventory>, Error> {
         optional(self.transport.json(&Ask::get(&["nodes", node, "inventory"])).await)

@@ -13,6 +13,9 @@ pub struct NewNode {
     pub driver: String,
     /// BMC and boot parameters, with the password in clear.
     pub driver_info: Info,
+    /// What this client keeps with the node; never a secret.
+    #[serde(skip_serializing_if = "Info::is_empty")]
+    pub extra: Info,
     /// Capabilities and architecture.
     pub properties: Info,
     /// How BIOS settings are applied.

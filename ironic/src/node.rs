@@ -29,6 +29,7 @@ pub const FIELDS: &[&str] = &[
     "instance_uuid",
     "automated_clean",
     "driver_info",
+    "extra",
     "instance_info",
     "properties",
     "raid_config",
@@ -91,6 +92,9 @@ pub struct Node {
     /// BMC and boot parameters; passwords are masked by Ironic.
     #[serde(deserialize_with = "null_is_default")]
     pub driver_info: Info,
+    /// What clients keep with the node; Ironic shows it as it is.
+    #[serde(deserialize_with = "null_is_default")]
+    pub extra: Info,
     /// What to deploy.
     #[serde(deserialize_with = "null_is_default")]
     pub instance_info: Info,
