@@ -38,6 +38,7 @@ pub use config::{Config, ConfigError};
 pub use hooks::hooks;
 use host::Hosts;
 use host::gather::Sources;
+use host::release::{self, OWNER};
 
 /// How to run the operator.
 #[derive(Debug, Clone)]
@@ -93,7 +94,9 @@ fn sources(context: &Context, poll: &Poll, config: Arc<Config>) -> Sources {
         settings: context.store::<HostFirmwareSettings>(),
         components: context.store::<HostFirmwareComponents>(),
         policies: context.store::<HostUpdatePolicy>(),
-        secrets: context.secrets(&selector),
+        secrets: context
+            .secrets(&selector)
+            .index(OWNER, |secret| release::owning_hosts(secret).iter().map(Key::to_string).collect()),
     }
 }
 
@@ -123,17 +126,7 @@ fn wakes(sources: &Sources, bell: &Bell) -> Registration {
 
 /// A Secret concerns the hosts that own it, whether or not they control it.
 fn secret_owners(old: Option<&SecretMeta>, new: Option<&SecretMeta>) -> Vec<Key> {
-    let mut keys: Vec<Key> = old
-        .into_iter()
-        .chain(new)
-        .flat_map(|secret| {
-            let namespace = secret.metadata.namespace.clone().unwrap_or_default();
-            let owners = secret.metadata.owner_references.iter().flatten();
-            owners
-                .filter(|owner| owner.kind == "BareMetalHost")
-                .map(move |owner| Key::new(namespace.clone(), owner.name.clone()))
-        })
-        .collect();
+    let mut keys: Vec<Key> = old.into_iter().chain(new).flat_map(release::owning_hosts).collect();
     keys.sort();
     keys.dedup();
     keys

@@ -84,6 +84,10 @@ async fn perform(poll: &Poll, call: &HostCall) -> Result<Answer, Failed> {
             move_node(poll, node, &ProvisionChange::deploy(configdrive, steps.clone())).await
         }
         HostCall::SetPower { node, target } => set_power(poll, node, *target).await,
+        HostCall::VerifyAccess { node } => match client.boot_device(node).await {
+            Ok(_) => Ok(Answer::Done),
+            Err(error) => Err(access(error)),
+        },
         HostCall::SetMaintenance { node, reason } => {
             client.set_maintenance(node, reason).await?;
             refreshed(poll, node).await
@@ -216,6 +220,18 @@ async fn set_power(poll: &Poll, node: &str, target: PowerTarget) -> Result<Answe
     match refreshed(poll, node).await? {
         Answer::Node(node) => Ok(Answer::Power(done, node)),
         other => Ok(other),
+    }
+}
+
+/// Ironic's own failure to read from a management controller is that controller's refusal or silence.
+fn access(error: Error) -> Failed {
+    match error.kind {
+        ErrorKind::Server | ErrorKind::Timeout => {
+            let remedy = "check spec.bmc.address and the Secret of spec.bmc.credentialsName";
+            let text = format!("the management controller cannot be used: {}; {remedy}", error.text);
+            Failed::Fault(Fault::new(Class::Peer, reason::NO_ACCESS, text))
+        }
+        _ => error.into(),
     }
 }
 

@@ -29,6 +29,8 @@ pub mod reason {
     pub const SETUP: &str = "IronicSetup";
     /// The boot MAC address belongs to another node.
     pub const MAC_CONFLICT: &str = "MACAddressConflict";
+    /// The management controller refuses the credentials, or does not answer.
+    pub const NO_ACCESS: &str = "BMCAccessRefused";
     /// Validation before deployment failed.
     pub const VALIDATION: &str = "ValidationFailed";
 }

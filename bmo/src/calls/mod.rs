@@ -89,6 +89,12 @@ pub enum HostCall {
         /// What it shall become.
         target: PowerTarget,
     },
+    /// Has Ironic read something harmless from the management controller: the proof that it can be used with the
+    /// credentials that the node has.
+    VerifyAccess {
+        /// Node id.
+        node: String,
+    },
     /// Puts the node into maintenance, so that it can be deleted in any state.
     SetMaintenance {
         /// Node id.
@@ -165,6 +171,7 @@ impl HostCall {
             | Self::Clean { node, .. }
             | Self::Deploy { node, .. }
             | Self::SetPower { node, .. }
+            | Self::VerifyAccess { node }
             | Self::SetMaintenance { node, .. }
             | Self::ClearMaintenance { node }
             | Self::DeleteNode { node }
@@ -202,6 +209,7 @@ impl HostCall {
             Self::Clean { .. } => "prepare the machine",
             Self::Deploy { .. } => "deploy the image",
             Self::SetPower { .. } => "change the machine's power",
+            Self::VerifyAccess { .. } => "verify the management controller",
             Self::SetMaintenance { .. } | Self::ClearMaintenance { .. } => "change the maintenance mode",
             Self::DeleteNode { .. } => "forget the machine",
             Self::ReadInventory { .. } => "read the inspection result",

@@ -1,6 +1,9 @@
 //! The controllers of HostFirmwareSettings and HostFirmwareComponents: what a machine has now, and whether what is
 //! wished can be applied. Applying it is the host's own matter, see [`crate::host::firmware`].
 //!
+//! Settings and versions are read from Ironic object by object, every few minutes: no list of Ironic's has them for many
+//! nodes, and a machine's owner changes them without telling anybody.
+//!
 //! | file | what |
 //! |---|---|
 //! | [`settings`] | BIOS settings, their limits in a FirmwareSchema |

@@ -1,10 +1,11 @@
 //! Requests to Ironic, as the guards and states make them.
 
-use ironic::{NewNode, Node, Patch, PowerTarget, ProvisionChange, ProvisionTarget};
+use ironic::{NewNode, Node, Patch, PowerState, PowerTarget, ProvisionChange, ProvisionTarget};
 use kit::pass::Why;
 
 use crate::calls::{HostCall, WantedPort};
-use crate::host::errors::{ErrorKind, budget};
+use crate::host::conditions;
+use crate::host::errors::ErrorKind;
 use crate::host::step::{Ask, Step};
 use crate::host::view::HostView;
 
@@ -46,6 +47,17 @@ pub fn seen(node: &Node) -> String {
     format!("node is in \"{}\"", node.provision_state)
 }
 
+/// What was last seen of a node's power, for people.
+pub fn seen_power(node: &Node) -> String {
+    let aim = node.target_power_state.as_ref().map(|aim| format!(", on its way to \"{aim}\"")).unwrap_or_default();
+    let now = match node.power_state {
+        PowerState::On => "on",
+        PowerState::Off => "off",
+        PowerState::Unknown => "not known",
+    };
+    format!("the power is {now}{aim}")
+}
+
 /// Moves a node, with nothing to hand over.
 pub fn go(view: &HostView, node: &Node, target: ProvisionTarget, kind: ErrorKind, why: Why) -> Step {
     change(view, node, ProvisionChange::to(target), kind, why)
@@ -65,13 +77,31 @@ pub fn moving(view: &HostView, node: &Node, call: HostCall, kind: ErrorKind, why
 
 /// What stands in the way of moving a node.
 pub fn blocked(view: &HostView, node: &Node, kind: ErrorKind) -> Option<Step> {
-    if node.fault.as_deref() == Some(POWER_FAILURE) && !view.deleting() {
-        let text = "Ironic cannot read the machine's power state; check that its management controller answers";
-        let why = Why::new("PowerFailure", text).normal(budget::POWER);
-        return Some(Step::wait(why.seen(node.last_error.clone().unwrap_or_default())));
+    if let Some(why) = power_failure(view, node).filter(|_| !view.deleting()) {
+        return Some(Step::wait(why));
     }
     node.maintenance.then(|| {
         let why = Why::new("LeavingMaintenance", "the node is in maintenance, which is being lifted");
         Ask::new(HostCall::ClearMaintenance { node: node.uuid.clone() }, kind, why).step()
     })
+}
+
+/// Why Ironic has lost the power control of the machine, if it has.
+pub fn power_failure(view: &HostView, node: &Node) -> Option<Why> {
+    (node.fault.as_deref() == Some(POWER_FAILURE)).then(|| {
+        let secret = &view.spec().bmc.credentials_name;
+        let text = format!(
+            "Ironic cannot read the machine's power state; check that its management controller answers at \
+             spec.bmc.address and accepts the Secret {secret}; Ironic goes on by itself then"
+        );
+        with_error(Why::new(conditions::POWER_FAILURE, text), node)
+    })
+}
+
+/// A wait with the last error of the node as its evidence.
+pub fn with_error(why: Why, node: &Node) -> Why {
+    match &node.last_error {
+        Some(error) => why.seen(error.clone()),
+        None => why,
+    }
 }

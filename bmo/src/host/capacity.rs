@@ -13,16 +13,21 @@ const DELAY: i64 = 1;
 
 /// Holds a host in a busy state back while Ironic has enough to do, and lets a delayed one go when there is room.
 pub fn guard(view: &HostView) -> Option<Step> {
-    if view.is_delayed() && view.has_capacity() {
+    if view.is_delayed() && may_go(view) {
         return Some(Step::Note(vec![Fact::ClearError]));
     }
-    (view.is_delayed() || view.state.busy()).then(|| (!view.has_capacity()).then(|| delayed(view))).flatten()
+    ((view.is_delayed() || view.state.busy()) && !may_go(view)).then(|| delayed(view))
+}
+
+/// A host that shall go is held back by nobody else's work.
+fn may_go(view: &HostView) -> bool {
+    view.deleting() || view.has_capacity()
 }
 
 /// Refuses to enter a busy state without room.
 pub fn gate(view: &HostView, step: Step) -> Step {
     match step {
-        Step::Go(next, _) if next.busy() && !view.has_capacity() => delayed(view),
+        Step::Go(next, _) if next.busy() && !may_go(view) => delayed(view),
         other => other,
     }
 }
@@ -33,8 +38,8 @@ fn delayed(view: &HostView) -> Step {
         why: Why::new(
             "WaitingForCapacity",
             format!(
-                "Ironic already works on {} hosts, the limit is {} (PROVISIONING_LIMIT); this host is next when one is done",
-                view.capacity.busy, view.capacity.limit
+                "Ironic already works on as many hosts as it may ({}, PROVISIONING_LIMIT); this host goes on when one is done",
+                view.capacity.limit
             ),
         ),
         facts: vec![Fact::Delayed],

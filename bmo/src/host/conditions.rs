@@ -5,7 +5,13 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kit::pass::Why;
 
+use crate::host::errors::KINDS;
 use crate::host::state::{State as S, Traits as _};
+
+/// Reason of a host whose power Ironic can neither read nor switch.
+pub const POWER_FAILURE: &str = "PowerFailure";
+/// Reason of a host whose Ironic does not answer.
+pub const UNREACHABLE: &str = "IronicUnreachable";
 
 /// One condition before it meets the old list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,14 +25,37 @@ struct Wanted {
 /// What the node says about its machine, as far as conditions show it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Signs {
-    /// Ironic lost the power control of the machine.
-    pub power_failure: bool,
+    /// Why Ironic lost the power control of the machine, if it did, and what to do about it.
+    pub power_failure: Option<String>,
     /// Why Ironic does not answer, if it does not.
     pub unreachable: Option<String>,
     /// The health word of the management controller.
     pub health: Option<String>,
-    /// What the host waits for, if it waits.
-    pub why: Option<Why>,
+    /// What the host waits for.
+    pub told: Told,
+}
+
+/// What people are told of a wait.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Told {
+    /// A pass on the way to the next one: what was shown stays.
+    #[default]
+    Same,
+    /// The host waits for nothing.
+    Nothing,
+    /// The host waits for this.
+    Wait(Why),
+}
+
+/// The reason of the condition of this type.
+pub fn reason_of<'c>(conditions: &'c [Condition], kind: &str) -> Option<&'c str> {
+    conditions.iter().find(|c| c.type_ == kind).map(|c| c.reason.as_str())
+}
+
+/// The reason of the wait that conditions show, as [`compute`] puts it there.
+pub fn shown(conditions: &[Condition]) -> Option<&str> {
+    let message = &conditions.iter().find(|c| c.type_ == "Progressing")?.message;
+    message.split_once(": ").map(|(reason, _)| reason)
 }
 
 /// The list of conditions after a pass. Times change only where the answer changed.
@@ -87,11 +116,11 @@ fn overlay(wanted: &mut [Wanted], state: &S, status: &BareMetalHostStatus, signs
         _ => {}
     }
     let watched = !detached && !matches!(state, S::None | S::Unmanaged | S::Registering | S::Deleting);
-    if watched && signs.power_failure {
-        set(wanted, "Manageable", "PowerFailure");
+    if watched && signs.power_failure.is_some() {
+        set(wanted, "Manageable", POWER_FAILURE);
     }
     if state.managed() && !detached && signs.unreachable.is_some() {
-        set(wanted, "Manageable", "IronicUnreachable");
+        set(wanted, "Manageable", UNREACHABLE);
     }
 }
 
@@ -109,21 +138,34 @@ fn healthy(status: &BareMetalHostStatus, signs: &Signs) -> Wanted {
 /// Puts the words for people where they look: the error under Ready, the wait under Progressing.
 fn explain(wanted: &mut [Wanted], status: &BareMetalHostStatus, signs: &Signs) {
     for condition in wanted {
-        match condition.kind {
-            "Ready" | "Manageable" if condition.status == "False" => {
+        match (condition.kind, condition.reason) {
+            ("Manageable", UNREACHABLE) => condition.message = signs.unreachable.clone().unwrap_or_default(),
+            ("Manageable", POWER_FAILURE) => condition.message = signs.power_failure.clone().unwrap_or_default(),
+            ("Ready" | "Manageable", _) if condition.status == "False" => {
                 condition.message.clone_from(&status.error_message);
-                if condition.reason == "IronicUnreachable" {
-                    condition.message = signs.unreachable.clone().unwrap_or_default();
-                }
             }
-            "Progressing" => {
-                if let Some(why) = &signs.why {
-                    condition.message = format!("{}: {}", why.reason, why.message);
-                }
-            }
+            ("Progressing", _) => condition.message = wait(status, &signs.told),
             _ => {}
         }
     }
+}
+
+/// The text of a wait: only what stays the same while it lasts, so that a look alone writes nothing.
+fn wait(status: &BareMetalHostStatus, told: &Told) -> String {
+    match told {
+        Told::Nothing => String::new(),
+        Told::Wait(why) => format!("{}: {}", why.reason, why.told()),
+        Told::Same => {
+            let over = status.error_type.is_none() && shown(&status.conditions).is_some_and(is_error);
+            let old = status.conditions.iter().find(|c| c.type_ == "Progressing").filter(|_| !over);
+            old.map(|condition| condition.message.clone()).unwrap_or_default()
+        }
+    }
+}
+
+/// Whether a reason is that of an error, which has an event of its own.
+pub fn is_error(reason: &str) -> bool {
+    KINDS.iter().any(|(_, _, event)| *event == reason)
 }
 
 /// The old list with the wanted conditions in it, in the order of the peers: AvailableForProvisioning would sort

@@ -6,6 +6,7 @@ use kit::pass::Write;
 use kit::{diff, owners};
 
 use crate::host::errors::ErrorKind;
+use crate::host::release;
 use crate::host::state::{State as S, Traits as _};
 use crate::host::step::Step;
 use crate::host::view::{Credentials, HostView};
@@ -89,7 +90,7 @@ pub fn login(secret: &Secret) -> Result<Login, String> {
 }
 
 /// Marks the Secrets as ours: the label makes them watched, the owner tells whose they are, the finalizer keeps them until
-/// the host is gone.
+/// the host is gone. Those that the host does not name any more are given back.
 fn hold(view: &HostView) -> Option<Step> {
     if view.state == S::Deleting {
         return None;
@@ -98,7 +99,9 @@ fn hold(view: &HostView) -> Option<Step> {
         Credentials::Read(secret) => Some(secret),
         Credentials::Unneeded | Credentials::Unchanged(_) | Credentials::Missing(_) => None,
     };
-    let writes: Vec<Write> = login.into_iter().chain(&view.ramdisk_secret).filter_map(|s| held(view, s)).collect();
+    let held = login.into_iter().chain(&view.ramdisk_secret).filter_map(|secret| held(view, secret));
+    let stale = view.stale.iter().filter_map(|secret| release::stale(&view.host, secret));
+    let writes: Vec<Write> = held.chain(stale).collect();
     (!writes.is_empty()).then(|| Step::Write(writes, Vec::new()))
 }
 

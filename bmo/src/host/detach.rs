@@ -2,7 +2,7 @@
 
 use kit::pass::Why;
 
-use crate::host::errors::ErrorKind;
+use crate::host::errors::{ErrorKind, budget};
 use crate::host::facts::Fact;
 use crate::host::state::State as S;
 use crate::host::states::deleting;
@@ -42,7 +42,8 @@ fn release(view: &HostView, force: bool) -> Step {
             Step::Stay(Pause { after: Some(SLOW), why: Why::new("Detached", text), facts })
         }
         NodeSeen::NotAsked | NodeSeen::Unreachable(_) => {
-            Step::wait(Why::new("IronicUnreachable", "the node must be removed from Ironic to detach the host"))
+            let text = "the node must be removed from Ironic to detach the host";
+            Step::wait(Why::new("IronicUnreachable", text).normal(budget::IRONIC))
         }
     }
 }

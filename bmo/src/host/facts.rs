@@ -13,6 +13,8 @@ use crate::host::settings::Settings;
 pub enum Fact {
     /// These credentials were handed to Ironic.
     Tried(CredentialsStatus),
+    /// The credentials that were handed to Ironic are those of this version of the Secret, too.
+    Same(CredentialsStatus),
     /// These credentials work.
     Good(CredentialsStatus),
     /// Ironic knows the host under this id.
@@ -61,10 +63,18 @@ pub enum Fact {
     Warning(&'static str, String),
 }
 
+impl Fact {
+    /// Whether this is an event.
+    pub fn is_event(&self) -> bool {
+        matches!(self, Self::Event(..) | Self::Warning(..))
+    }
+}
+
 /// Changes the status by one fact. Events leave no trace in it.
 pub fn apply(host: &BareMetalHost, status: &mut BareMetalHostStatus, fact: &Fact) {
     match fact {
         Fact::Tried(seen) => tried(status, seen),
+        Fact::Same(seen) => same(status, seen),
         Fact::Good(seen) => status.good_credentials = seen.clone(),
         Fact::NodeId(id) => status.provisioning.id.clone_from(id),
         Fact::Hardware(details) => status.hardware = Some((**details).clone()),
@@ -106,6 +116,14 @@ fn tried(status: &mut BareMetalHostStatus, seen: &CredentialsStatus) {
         status.tried_credentials = seen.clone();
         status.error_count = 0;
     }
+}
+
+/// What was proven of one version is proven of the other.
+fn same(status: &mut BareMetalHostStatus, seen: &CredentialsStatus) {
+    if status.good_credentials == status.tried_credentials {
+        status.good_credentials = seen.clone();
+    }
+    status.tried_credentials = seen.clone();
 }
 
 fn image_gone(provisioning: &mut ProvisionStatus) {

@@ -19,8 +19,8 @@ use crate::calls::fault;
 use crate::config::Config;
 use crate::host::facts;
 use crate::host::state::{State as S, Traits as _};
-use crate::host::view::{Capacity, Credentials, Firmware, HostView, Material, NodeSeen};
-use crate::host::{drive, wish};
+use crate::host::view::{Capacity, Credentials, Firmware, HostView, Material, NodeSeen, Stale};
+use crate::host::{drive, release, wish};
 
 /// The sources of a host's view.
 #[derive(Debug, Clone)]
@@ -51,16 +51,21 @@ impl Sources {
     /// The view of one host.
     pub async fn gather(&self, key: &Key) -> Found<HostView> {
         let Some(host) = self.hosts.get(key) else { return Found::Missing };
-        match self.view(host).await {
-            Ok(view) => Found::View(view),
-            Err(fault) => Found::Later(fault),
+        let mut view = self.known(host);
+        if view.state.managed() && view.annotation(annotation::HOST_PAUSED).is_none() {
+            self.look_at_ironic(&mut view).await;
+            view.stale = self.stale(&view);
+            // A fault is part of the view, so that people are told of it.
+            view.unread = self.read(&mut view).await.err();
         }
+        Found::View(view)
     }
 
-    async fn view(&self, host: Arc<BareMetalHost>) -> Result<HostView, Fault> {
+    /// What the caches know.
+    fn known(&self, host: Arc<BareMetalHost>) -> HostView {
         let key = Key::of(host.as_ref());
         let state = host.status.as_ref().map(|status| status.provisioning.state.clone()).unwrap_or_default();
-        let mut view = HostView {
+        HostView {
             state,
             now: self.clock.now(),
             config: self.config.clone(),
@@ -80,19 +85,34 @@ impl Sources {
             drive: Material::Unread,
             pull_secret: Material::Unread,
             capacity: Capacity { limit: self.config.provisioning_limit, ..Capacity::default() },
+            unread: None,
+            fingerprint: None,
+            stale: Vec::new(),
             versions: None,
             host,
-        };
-        if !view.state.managed() || view.annotation(annotation::HOST_PAUSED).is_some() {
-            return Ok(view);
         }
-        self.look_at_ironic(&mut view).await;
-        self.credentials(&mut view).await?;
-        self.ramdisk_network(&mut view).await?;
+    }
+
+    /// What only the API server or Ironic itself know.
+    async fn read(&self, view: &mut HostView) -> Result<(), Fault> {
+        self.credentials(view).await?;
+        self.ramdisk_network(view).await?;
         if let Some(node) = view.node().cloned() {
-            self.details(&mut view, &node).await?;
+            self.details(view, &node).await?;
         }
-        Ok(view)
+        Ok(())
+    }
+
+    /// The Secrets that the host holds although it does not name them any more.
+    fn stale(&self, view: &HostView) -> Vec<Stale> {
+        let owned = self.secrets.by(release::OWNER, &Key::of(view.host.as_ref()).to_string());
+        let stale = owned.into_iter().filter(|secret| release::is_stale(&view.host, secret));
+        stale.map(|secret| Stale { shared: self.is_named_elsewhere(view, &secret), secret }).collect()
+    }
+
+    fn is_named_elsewhere(&self, view: &HostView, secret: &SecretMeta) -> bool {
+        let hosts = self.hosts.list(Some(view.namespace()));
+        hosts.iter().any(|host| host.metadata.name != view.host.metadata.name && release::names(host, secret))
     }
 
     /// The node, from the picture. What the picture does not have is looked up once where a wrong "absent" would be
@@ -141,6 +161,7 @@ impl Sources {
         if let (Some(seen), Some(node)) = (settled, view.node())
             && view.state != S::Deleting
             && node.provision_state != N::Enroll
+            && wish::has_login(view, node)
         {
             view.credentials = Credentials::Unchanged(seen);
             return Ok(());
@@ -149,6 +170,9 @@ impl Sources {
             Some(secret) => Credentials::Read(Box::new(secret)),
             None => Credentials::Missing(name),
         };
+        if view.credentials_moved() || view.node().is_none() {
+            view.fingerprint = wish::fingerprint(view);
+        }
         Ok(())
     }
 
@@ -178,7 +202,12 @@ impl Sources {
     /// What the next step needs from Ironic or from Secrets, by state.
     async fn details(&self, view: &mut HostView, node: &Node) -> Result<(), Fault> {
         let client = self.poll.client();
-        if wish::ports_can_be_made(node) && !view.deleting() {
+        if view.deleting() {
+            return Ok(());
+        }
+        // A running machine boots from none of them: they were made before, and are looked at again when it is free.
+        let runs = view.state.in_use() && node.provision_state == N::Active;
+        if wish::ports_can_be_made(node) && !runs {
             let ports = client.ports(&PortFilter::Node(node.uuid.clone())).await;
             view.ports = Some(ports.map_err(|error| fault("list the machine's network interfaces", &error))?);
         }

@@ -18,6 +18,12 @@ pub fn paused(view: &HostView) -> Option<Step> {
     Some(Step::Paused(Why::new("Paused", text)))
 }
 
+/// What the decision needs and could not be read is waited for, with its own words. It is never the host's error.
+pub fn unread(view: &HostView) -> Option<Step> {
+    let fault = view.unread.as_ref()?;
+    Some(Step::wait(Why::new(fault.reason, fault.message.clone())))
+}
+
 /// A moved host brings its status in an annotation. It counts only while the real status was never written; the
 /// annotation goes in any case.
 pub fn restored(view: &HostView) -> Option<Step> {

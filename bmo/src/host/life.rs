@@ -69,6 +69,7 @@ pub const GUARDS: &[(&str, Guard)] = &[
     ("tidy", housekeeping::tidy),
     ("known state", known),
     ("detached deletion", deletion::detached),
+    ("unread", housekeeping::unread),
     ("credentials", credentials::guard),
     ("Ironic", registration::reachable),
     ("capacity", capacity::guard),

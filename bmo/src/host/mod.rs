@@ -131,6 +131,7 @@ fn ends_use(call: &HostCall) -> bool {
         HostCall::CreateNode { .. }
         | HostCall::UpdateNode { .. }
         | HostCall::EnsurePorts { .. }
+        | HostCall::VerifyAccess { .. }
         | HostCall::SetMaintenance { .. }
         | HostCall::ClearMaintenance { .. }
         | HostCall::ReadInventory { .. }

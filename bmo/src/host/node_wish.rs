@@ -15,7 +15,7 @@ use crate::host::view::{Credentials, HostView, Material};
 use crate::node::driver::{self, Access};
 use crate::node::instance::{self, Instance};
 use crate::node::register::{self, Deployment as Way, Registration, Upkeep};
-use crate::node::{names, ramdisk};
+use crate::node::{fingerprint, names, ramdisk};
 
 /// The address in its parts.
 fn address(view: &HostView) -> Result<BmcAddress, String> {
@@ -85,6 +85,7 @@ fn registration<T>(view: &HostView, with: impl FnOnce(&Registration<'_>) -> T) -
         name: &name,
         access: address.access,
         bmc: bmc(view, &address)?,
+        fingerprint: view.fingerprint.as_deref(),
         boot_mode: &mode,
         architecture: &architecture,
         fast_inspection: view.fast_inspection(),
@@ -108,6 +109,23 @@ fn bmc(view: &HostView, address: &BmcAddress) -> Result<Info, String> {
         insecure: view.spec().bmc.disable_certificate_verification,
         external_http_url: view.config.external_url_v6.as_deref(),
     }))
+}
+
+/// Whether the node has a user name and a password for the protocol of the wished address; otherwise the Secret must be
+/// read, even if it is the one that worked last.
+pub fn has_login(view: &HostView, node: &Node) -> bool {
+    let Ok(address) = address(view) else { return true };
+    let access = Access { address: &address, login: Some(("", "")), insecure: false, external_http_url: None };
+    let wanted = driver::driver_info(&access);
+    wanted.0.keys().filter(|key| driver::is_login(key)).all(|key| node.driver_info.get(key).is_some())
+}
+
+/// What the credentials that were read are known by; nothing when they are not complete.
+pub fn fingerprint(view: &HostView) -> Option<String> {
+    let Credentials::Read(secret) = &view.credentials else { return None };
+    let login = credentials::login(secret).ok()?;
+    let name = names::node_name(view.namespace(), view.name());
+    Some(fingerprint::of(&name, &login.username, &login.password))
 }
 
 /// Why Ironic cannot manage this host as it is wished.
@@ -134,7 +152,7 @@ pub fn identity_patch(view: &HostView, node: &Node) -> Result<Patch, String> {
         return registration(view, |registration| {
             let mut known = registration.clone();
             for (key, value) in &node.driver_info.0 {
-                if key.ends_with("_username") || key.ends_with("_password") {
+                if driver::is_login(key) && driver::same_family(key, &registration.bmc) {
                     known.bmc.0.insert(key.clone(), value.clone());
                 }
             }

@@ -103,7 +103,7 @@ fn rest(view: &HostView, node: &Node) -> Step {
         vec![Fact::ClearError, Fact::ResetCount]
     };
     if node.target_power_state.is_some() {
-        return Step::wait(why("a power change is under way")).with(facts);
+        return Step::wait(why("a power change is under way").seen(ask::seen_power(node))).with(facts);
     }
     Step::Rest(facts)
 }
@@ -114,13 +114,14 @@ fn why(text: &str) -> Why {
 
 fn unknown(node: &Node) -> Step {
     let text = "Ironic does not know whether the machine is on; check that its management controller answers";
-    Step::wait(Why::new("PowerUnknown", text).normal(budget::POWER).seen(node.last_error.clone().unwrap_or_default()))
+    Step::wait(ask::with_error(Why::new("PowerUnknown", text).normal(budget::POWER), node))
 }
 
 /// Waits while Ironic is at work on the node, and shows the failure of an earlier try before the next.
 fn hindrance(view: &HostView, node: &Node, what: &str) -> Option<Step> {
     if node.target_power_state.is_some() || node.target_provision_state.is_some() {
-        return Some(Step::wait(why("Ironic is at work on the machine").seen(ask::seen(node))));
+        let seen = format!("{}; {}", ask::seen(node), ask::seen_power(node));
+        return Some(Step::wait(why("Ironic is at work on the machine").seen(seen)));
     }
     let error = failure(node)?;
     let soft = what == "PowerOff" && view.error_count() == 0 && !Reboot::asked(view).hard;

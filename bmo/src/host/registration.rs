@@ -5,10 +5,11 @@
 
 use std::time::Duration;
 
-use ironic::{Node, ProvisionState as N, ProvisionTarget};
+use api::metal3::CredentialsStatus;
+use ironic::{Node, Phase, ProvisionState as N, ProvisionTarget};
 use kit::pass::{Class, Why};
 
-use crate::calls::WantedPort;
+use crate::calls::{HostCall, WantedPort};
 use crate::host::errors::{ErrorKind, budget};
 use crate::host::facts::Fact;
 use crate::host::settings::{self, Settings};
@@ -97,9 +98,19 @@ fn create(view: &HostView) -> Step {
     Ask::new(ask::create(node, wish::boot_mac(view)), ErrorKind::Registration, why).then(facts).step()
 }
 
-/// The credentials that a request carries, as facts.
+/// The credentials that a request carries, or that the node has already, as facts.
 fn tried(view: &HostView) -> Vec<Fact> {
-    view.credentials_seen().map(Fact::Tried).into_iter().collect()
+    let same = view.credentials_moved() && !view.credentials_changed();
+    view.credentials_seen().map(if same { Fact::Same } else { Fact::Tried }).into_iter().collect()
+}
+
+/// The credentials that nobody has proven yet. Ironic itself proves those that a host is registered with, unless they
+/// changed after that.
+fn unproven(view: &HostView) -> Option<CredentialsStatus> {
+    let seen = view.credentials_seen()?;
+    let status = view.status();
+    let by_ironic = view.state == S::Registering && status.operation_history.register.start.is_some();
+    (status.good_credentials != seen && !by_ironic).then_some(seen)
 }
 
 fn existing(view: &HostView, node: &Node) -> Option<Step> {
@@ -111,7 +122,11 @@ fn existing(view: &HostView, node: &Node) -> Option<Step> {
         }
         return Some(Step::Note(facts));
     }
-    identity(view, node).or_else(|| ports(view, node)).or_else(|| by_state(view, node)).or_else(|| finish(view))
+    identity(view, node)
+        .or_else(|| ports(view, node))
+        .or_else(|| by_state(view, node))
+        .or_else(|| verify(view, node))
+        .or_else(|| finish(view))
 }
 
 /// Name, address and credentials of the node.
@@ -122,9 +137,10 @@ fn identity(view: &HostView, node: &Node) -> Option<Step> {
     };
     if patch.is_empty() {
         // Credentials that equal the old ones in all that Ironic sees.
-        return view.credentials_changed().then(|| Step::Note(tried(view)));
+        return view.credentials_moved().then(|| Step::Note(tried(view)));
     }
-    let again = (view.credentials_changed() && view.state != S::Registering).then_some(Fact::RegisterAgain);
+    let past = view.state != S::Registering || node.provision_state != N::Enroll;
+    let again = (view.credentials_changed() && past).then_some(Fact::RegisterAgain);
     let why = Why::new("UpdatingNode", "name, address or credentials are being updated in Ironic");
     // A corrected address deserves its first try at once.
     let facts = tried(view).into_iter().chain(again).chain([Fact::ResetCount]);
@@ -209,7 +225,32 @@ fn configure(view: &HostView, node: &Node) -> Option<Step> {
     Some(Ask::new(ask::patch(node, patch), ErrorKind::Registration, why).step())
 }
 
-/// All is in place: the credentials are known to work and an old registration error is over.
+/// Has Ironic use new credentials of a registered node once, before anybody is told that they work: Ironic stores them
+/// without a look. While it works on the node it cannot be asked, and nothing is claimed.
+fn verify(view: &HostView, node: &Node) -> Option<Step> {
+    let seen = unproven(view)?;
+    let quiet = matches!(node.provision_state.phase(), Phase::Stable | Phase::Failed);
+    if view.deleting() || !quiet {
+        return None;
+    }
+    if view.has_error(ErrorKind::Registration) && view.back_off_left().is_some() {
+        return Some(view.fail(ErrorKind::Registration, view.status().error_message));
+    }
+    let text = "Ironic is asked to use the management controller with its new credentials";
+    let why = Why::new("VerifyingAccess", text).normal(budget::REGISTRATION).seen(ask::seen(node));
+    let over = view.has_error(ErrorKind::Registration).then_some(Fact::ClearError);
+    let facts = over.into_iter().chain(verified(view, seen));
+    Some(Ask::new(HostCall::VerifyAccess { node: node.uuid.clone() }, ErrorKind::Registration, why).then(facts).step())
+}
+
+/// Credentials that were proven to work, with the event if that is news.
+fn verified(view: &HostView, seen: CredentialsStatus) -> Vec<Fact> {
+    let news = view.status().good_credentials != seen;
+    let event = news.then(|| Fact::Event("BMCAccessValidated", "Verified access to BMC".into()));
+    event.into_iter().chain([Fact::Good(seen)]).collect()
+}
+
+/// All is in place: proven credentials are on record and an old registration error is over.
 fn finish(view: &HostView) -> Option<Step> {
     let mut facts = vec![Fact::Profile(settings::profile(view))];
     if view.seen().and_then(|status| status.hardware_profile.as_ref()).is_none() {
@@ -218,13 +259,11 @@ fn finish(view: &HostView) -> Option<Step> {
     if Settings::hints_differ(view) && matches!(view.state, S::Registering) {
         facts.push(Fact::Applied(Settings { raid: None, ..Settings::wished(view) }));
     }
-    if let Some(seen) = view.credentials_seen() {
-        if view.status().good_credentials != seen {
-            facts.push(Fact::Event("BMCAccessValidated", "Verified access to BMC".into()));
-        }
-        facts.push(Fact::Good(seen));
+    let unproven = unproven(view).is_some();
+    if let Some(seen) = view.credentials_seen().filter(|_| !unproven) {
+        facts.extend(verified(view, seen));
     }
-    if view.has_error(ErrorKind::Registration) {
+    if view.has_error(ErrorKind::Registration) && (!unproven || view.deleting()) {
         facts.push(Fact::ClearError);
         facts.extend((!view.state.busy()).then_some(Fact::ResetCount));
     }

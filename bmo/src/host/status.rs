@@ -2,18 +2,21 @@
 
 use api::metal3::{BareMetalHost, BareMetalHostStatus, BootMode, ErrorType, OperationMetric, OperationalStatus};
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kit::diff;
-use kit::pass::{Class, Fault, Next, Note, Record, Target, Why};
+use kit::pass::{Class, Fault, Next, Note, Record, Target, Why, rounded};
 
 use crate::calls::{Answer, reason};
 use crate::host::ask;
-use crate::host::conditions::{self, Signs};
+use crate::host::conditions::{self, POWER_FAILURE, Signs, Told, UNREACHABLE};
 use crate::host::errors::{ErrorKind, back_off, left};
 use crate::host::facts::{self, Fact};
 use crate::host::state::State as S;
 use crate::host::step::{Ask, RECHECK, SLOW, SOON, Step};
 use crate::host::view::{HostView, NodeSeen};
+
+/// The condition that tells whether Ironic can manage the machine.
+const MANAGEABLE: &str = "Manageable";
 
 /// What happened to the effects of a step.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +45,9 @@ struct Page<'a> {
     view: &'a HostView,
     status: BareMetalHostStatus,
     notes: Vec<Note>,
-    why: Option<Why>,
+    told: Told,
+    /// Whether an event of this pass says already what is waited for.
+    said: bool,
     next: Next,
     fault: Option<Fault>,
     /// Nothing may be shown: the host is paused or gone.
@@ -53,15 +58,19 @@ struct Page<'a> {
 
 impl<'a> Page<'a> {
     fn new(view: &'a HostView) -> Self {
+        let unread = view.unread.as_ref().filter(|fault| fault.reason == reason::UNREACHABLE);
         let outage = match &view.node {
             NodeSeen::Unreachable(fault) => Some(fault.message.clone()),
-            NodeSeen::NotAsked | NodeSeen::Absent | NodeSeen::Conflict(_) | NodeSeen::Found(_) => None,
+            NodeSeen::NotAsked | NodeSeen::Absent | NodeSeen::Conflict(_) | NodeSeen::Found(_) => {
+                unread.map(|fault| fault.message.clone())
+            }
         };
         Self {
             view,
             status: view.status(),
             notes: Vec::new(),
-            why: None,
+            told: Told::Same,
+            said: false,
             next: Next::Rest,
             fault: None,
             silent: false,
@@ -75,10 +84,15 @@ impl<'a> Page<'a> {
                 self.silent = true;
                 self.next = Next::Changed(why.clone());
             }
-            Step::Rest(facts) => self.facts(facts),
+            Step::Rest(facts) => {
+                self.facts(facts);
+                self.told = Told::Nothing;
+            }
             Step::Stay(pause) => {
                 self.facts(&pause.facts);
                 self.wait(pause.after.unwrap_or(SLOW), pause.why.clone());
+                // What could not be read is tried again at the pace of its fault.
+                self.fault.clone_from(&self.view.unread);
             }
             Step::Note(facts) | Step::Write(_, facts) => {
                 self.facts(facts);
@@ -87,6 +101,7 @@ impl<'a> Page<'a> {
             Step::Go(next, facts) => {
                 self.facts(facts);
                 self.enter(next);
+                self.told = Told::Nothing;
                 self.next = Next::Now;
             }
             Step::Ask(ask) => self.accepted(ask, answer),
@@ -116,7 +131,7 @@ impl<'a> Page<'a> {
     }
 
     fn wait(&mut self, after: std::time::Duration, why: Why) {
-        self.why = Some(why.clone());
+        self.told = Told::Wait(why.clone());
         self.next = Next::After(after, why);
     }
 
@@ -130,7 +145,9 @@ impl<'a> Page<'a> {
             // The picture holds the node as the request left it: go on from there at once.
             Some(_) | None => self.next = Next::Now,
         }
-        self.why = Some(ask.why.clone());
+        // A request without a usual time is done when it is answered: there is nothing to wait for.
+        self.said = ask.why.normal.is_none() || ask.done.iter().any(Fact::is_event);
+        self.told = Told::Wait(ask.why.clone());
     }
 
     /// Ironic refused. Locks, outages and races are waited for; a refusal of the request itself is the host's error.
@@ -143,7 +160,7 @@ impl<'a> Page<'a> {
             Class::Again => self.fault = Some(fault.clone()),
             Class::Backoff if fault.reason == reason::UNREACHABLE => self.lost(fault),
             Class::Backoff | Class::Bug => {
-                self.why = Some(ask.why.clone().seen(fault.message.clone()));
+                self.told = Told::Wait(ask.why.clone().seen(fault.message.clone()));
                 self.fault = Some(fault.clone());
             }
             Class::Peer if matches!(fault.reason, reason::UNAUTHORIZED | reason::VERSION) => self.lost(fault),
@@ -154,7 +171,7 @@ impl<'a> Page<'a> {
 
     fn lost(&mut self, fault: &Fault) {
         self.outage = Some(fault.message.clone());
-        self.wait(SOON, Why::new("IronicUnreachable", fault.message.clone()));
+        self.wait(SOON, Why::new(UNREACHABLE, fault.message.clone()));
     }
 
     fn failed(&mut self, kind: ErrorKind, message: &str) {
@@ -195,6 +212,7 @@ impl<'a> Page<'a> {
         self.status.conditions =
             conditions::compute(&self.status, &signs, host.metadata.generation, conditions::seconds(at));
         let before = self.view.status();
+        self.announce(&before.conditions);
         if self.status != before {
             self.status.last_updated = Some(Time(conditions::seconds(at)));
         }
@@ -203,28 +221,76 @@ impl<'a> Page<'a> {
         record(changed, self)
     }
 
-    fn signs(&self) -> Signs {
-        let node = self.view.node();
-        Signs {
-            power_failure: node.is_some_and(|node| node.fault.as_deref() == Some(ask::POWER_FAILURE)),
-            unreachable: self.outage.clone(),
-            health: node.and_then(|node| node.health.clone()),
-            why: self.why.clone().map(|why| self.overdue(why)),
+    /// An event for every wait, loss and recovery that conditions did not show before. They are compared with the
+    /// conditions on record, so neither another look nor a restart repeats one.
+    fn announce(&mut self, before: &[Condition]) {
+        let (was, is) =
+            (conditions::reason_of(before, MANAGEABLE), conditions::reason_of(&self.status.conditions, MANAGEABLE));
+        let lost = [UNREACHABLE, POWER_FAILURE].into_iter().find(|reason| is == Some(reason));
+        let message = self.status.conditions.iter().find(|c| c.type_ == MANAGEABLE).map(|c| c.message.clone());
+        let back = match was {
+            _ if was == is => None,
+            Some(UNREACHABLE) => Some(("IronicReachable", "Ironic answers again")),
+            Some(POWER_FAILURE) if lost.is_none() => {
+                Some(("PowerRestored", "Ironic can read and switch the machine's power again"))
+            }
+            Some(_) | None => None,
+        };
+        let wait = match &self.told {
+            Told::Wait(why) if !self.said && conditions::shown(before) != Some(why.reason) => Some(why.clone()),
+            Told::Wait(_) | Told::Same | Told::Nothing => None,
+        };
+        if let Some(reason) = lost.filter(|_| was != is) {
+            self.event(true, reason, message.unwrap_or_default());
+        }
+        if let Some((reason, text)) = back {
+            self.event(false, reason, text.to_owned());
+        }
+        if let Some(why) = wait.filter(|why| lost != Some(why.reason) && !conditions::is_error(why.reason)) {
+            let warning = matches!(why.reason, UNREACHABLE | POWER_FAILURE) || self.view.unread.is_some();
+            self.event(warning, why.reason, why.told());
         }
     }
 
-    /// Says so when a phase takes longer than it normally does. The words change once, not with every look.
+    fn signs(&self) -> Signs {
+        let node = self.view.node();
+        Signs {
+            power_failure: node.and_then(|node| ask::power_failure(self.view, node)).map(|why| why.told()),
+            unreachable: self.outage.clone(),
+            health: node.and_then(|node| node.health.clone()),
+            told: match &self.told {
+                Told::Wait(why) => Told::Wait(self.overdue(why.clone())),
+                told @ (Told::Same | Told::Nothing) => told.clone(),
+            },
+        }
+    }
+
+    /// Says so when something takes longer than it normally does. The words change once, not with every look.
     fn overdue(&self, mut why: Why) -> Why {
-        let mut status = self.status.clone();
-        let state = status.provisioning.state.clone();
-        let begun = history(&mut status, &state).and_then(|phase| phase.start.clone());
-        if let (Some(normal), Some(begun)) = (why.normal, begun)
-            && left(begun.0, normal, self.view.now).is_none()
+        if let (Some(normal), Some(begun)) = (why.normal, self.begun(why.reason))
+            && left(begun, normal, self.view.now).is_none()
         {
-            let minutes = normal.as_secs() / 60;
-            why.message = format!("{} (longer than the usual {minutes} minutes)", why.message);
+            why.message = format!("{} (longer than the usual {})", why.message, rounded(normal));
+            why.normal = None;
         }
         why
+    }
+
+    /// When a wait began, where the status tells: the outage of Ironic, or a state's own work.
+    fn begun(&self, reason: &str) -> Option<Timestamp> {
+        if reason == UNREACHABLE {
+            let outage = |c: &&Condition| c.type_ == MANAGEABLE && c.reason == UNREACHABLE;
+            return self.status.conditions.iter().find(outage).map(|c| c.last_transition_time.0);
+        }
+        let (state, history) = (&self.status.provisioning.state, &self.status.operation_history);
+        let phase = match (state, reason) {
+            (S::Registering, "CreatingNode" | "VerifyingAccess") => &history.register,
+            (S::Inspecting, "Inspecting") => &history.inspect,
+            (S::Provisioning, "CleaningBeforeDeployment" | "Deploying") => &history.provision,
+            (S::Deprovisioning, "Deprovisioning") => &history.deprovision,
+            _ => return None,
+        };
+        phase.start.as_ref().map(|start| start.0)
     }
 }
 

@@ -14,12 +14,14 @@ use ironic::{ConfigDrive, FirmwareComponent, Inventory, Node, Port, Versions};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kit::pass::{Fault, Why};
+use kit::runtime::SecretMeta;
 
 use crate::config::Config;
 use crate::host::errors::{self, ErrorKind};
 use crate::host::facts::{self, Fact};
 use crate::host::state::State;
 use crate::host::step::{Pause, RECHECK, Step};
+use crate::node::fingerprint;
 
 /// Everything a decision about one host may know.
 #[derive(Debug)]
@@ -54,6 +56,13 @@ pub struct HostView {
     pub pull_secret: Material<String>,
     /// How busy Ironic is.
     pub capacity: Capacity,
+    /// What the decision needs and could not be read: it waits then.
+    pub unread: Option<Fault>,
+    /// What the content of the Secret that was read is known by, see [`crate::node::fingerprint`]; only where Ironic may
+    /// not have it.
+    pub fingerprint: Option<String>,
+    /// Secrets that this host holds and does not name any more.
+    pub stale: Vec<Stale>,
     /// What the Ironic server can do; `None` before it answered once.
     pub versions: Option<Versions>,
 }
@@ -70,6 +79,15 @@ pub enum Credentials {
     Read(Box<Secret>),
     /// There is no such Secret.
     Missing(String),
+}
+
+/// A Secret that a host once named.
+#[derive(Debug, Clone)]
+pub struct Stale {
+    /// Its metadata.
+    pub secret: Arc<SecretMeta>,
+    /// Whether another host of the namespace names it.
+    pub shared: bool,
 }
 
 /// Something that is read from a Secret or built from several.
@@ -271,9 +289,17 @@ impl HostView {
         }
     }
 
-    /// Whether Ironic was not given these credentials yet.
-    pub fn credentials_changed(&self) -> bool {
+    /// Whether the Secret is another one, or has another version, than the one that was last handed to Ironic.
+    pub fn credentials_moved(&self) -> bool {
         self.credentials_seen().is_some_and(|seen| self.status().tried_credentials != seen)
+    }
+
+    /// Whether Ironic was not given these credentials yet. Another version of a Secret with the content that the node has
+    /// is no change: labels, owners and finalizers come and go.
+    pub fn credentials_changed(&self) -> bool {
+        let has = |node: &Node| node.extra.text(fingerprint::KEY).map(ToOwned::to_owned);
+        let same = self.fingerprint.is_some() && self.node().and_then(has) == self.fingerprint;
+        self.credentials_moved() && !same
     }
 
     /// Whether inspection is switched off, by the field or by the older annotation.

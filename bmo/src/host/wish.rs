@@ -11,6 +11,7 @@ use api::metal3::{AutomatedCleaningMode, HardwareDetails, InspectionMode};
 
 use crate::calls::WantedPort;
 use crate::host::drive::Parts;
+use crate::host::errors::budget;
 use crate::host::firmware::{self, Pending};
 pub use crate::host::node_wish::*;
 use crate::host::settings::Settings;
@@ -21,7 +22,7 @@ use crate::node::{configdrive, hardware, names, ports as node_ports, raid};
 
 /// The step of a state that needs a node and has none: registration makes one in the next pass.
 pub fn no_node() -> Step {
-    Step::wait(Why::new("NodeMissing", "Ironic does not know the host yet"))
+    Step::wait(Why::new("NodeMissing", "Ironic does not know the host yet").normal(budget::REGISTRATION))
 }
 
 /// Under what the node may be found, best first.

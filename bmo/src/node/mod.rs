@@ -1,6 +1,6 @@
 //! The mapping between a host and its Ironic node: pure functions, no requests.
 //!
-//! In the order of a host's life: [`names`] and [`driver`] say what to create, [`register`] builds the creation and the
+//! In the order of a host's life: [`names`], [`driver`] and [`fingerprint`] say what to create, [`register`] builds the creation and the
 //! differences of an existing node, [`ports`] its network interfaces, [`ramdisk`] what it boots for work on it,
 //! [`hardware`] reads what inspection found, [`raid`] and [`firmware`] make the steps of preparing, [`hints`],
 //! [`instance`] and [`configdrive`] say what to deploy.
@@ -8,6 +8,7 @@
 pub mod capabilities;
 pub mod configdrive;
 pub mod driver;
+pub mod fingerprint;
 pub mod firmware;
 pub mod hardware;
 pub mod hints;

@@ -52,7 +52,7 @@ fn settle(view: &HostView, node: &Node) -> Option<Step> {
 
 fn switch_off(view: &HostView, node: &Node) -> Step {
     if node.target_power_state.is_some() {
-        return Step::wait(why().seen("a power change is under way"));
+        return Step::wait(why().seen(ask::seen_power(node)));
     }
     if let Some(error) = power::failure(node)
         && let Err(step) = view.retry(KIND, format!("PowerOff operation failed: {error}"))

@@ -131,7 +131,7 @@ fn the_last_steps_of_a_deletion() {
     let failing = |v: HostView, kind, count| set(v, |host| *host = host.clone().error(kind, "dead", count));
     let power_failed = |v: HostView| node(v, |node| node.last_error = Some("Failed to change power state".into()));
     let inspect = |v: HostView| node(v, |node| node.target_provision_state = Some(N::Manageable));
-    let table = [
+    let table = vec![
         (at(S::PoweringOffBeforeDelete, N::Available), "ask power off"),
         (off(at(S::PoweringOffBeforeDelete, N::Available)), "go deleting"),
         (at(S::PoweringOffBeforeDelete, N::InspectWait), "ask abort"),
@@ -181,7 +181,7 @@ fn detaching_forgets_the_node_and_nothing_else() {
     };
     let is =
         |v: HostView| set(v, |host| host.status_mut().operational_status = api::metal3::OperationalStatus::Detached);
-    let table = [
+    let table = vec![
         (asked(at(S::Provisioned, N::Active)), "ask maintenance"),
         (node(asked(at(S::Provisioned, N::Active)), |node| node.maintenance = true), "ask delete"),
         (absent(asked(view(host(S::Provisioned)))), "wait Detached"),
@@ -210,6 +210,12 @@ fn a_full_ironic_delays_and_room_releases() {
     assert_eq!(does(&full(at(S::Inspecting, N::Manageable))), "wait WaitingForCapacity");
     assert_eq!(does(&full(delayed(at(S::Registering, N::Manageable)))), "wait WaitingForCapacity");
     assert_eq!(does(&delayed(at(S::Registering, N::Manageable))), "note");
+    // A host that shall go waits for nobody.
+    let going = |v: HostView| deleted(full(v));
+    assert_eq!(does(&going(at(S::Inspecting, N::InspectWait))), "go powering off before delete");
+    assert_eq!(does(&going(delayed(at(S::Inspecting, N::Manageable)))), "note");
+    assert_eq!(does(&going(at(S::Provisioned, N::Active))), "go deprovisioning");
+    assert_eq!(does(&going(at(S::Deprovisioning, N::Active))), "ask deleted");
     let mut own = full(at(S::Inspecting, N::InspectWait));
     own.capacity.exempt = true;
     assert_eq!(does(&own), "wait Inspecting");

@@ -1,8 +1,10 @@
 //! The life of a host as tables: a situation on the left, what the host does about it on the right.
 
+mod access;
 mod guards;
 mod record;
 mod states;
+mod told;
 mod walk;
 
 use std::collections::BTreeMap;
@@ -87,6 +89,9 @@ pub(crate) fn view(host: BareMetalHost) -> HostView {
         drive: Material::Unread,
         pull_secret: Material::None,
         capacity: Capacity { busy: 0, limit: 20, exempt: false },
+        unread: None,
+        fingerprint: None,
+        stale: Vec::new(),
         versions: Some(Versions { min: 1, max: 115, used: 110 }),
     };
     if view.state.managed() {
@@ -203,6 +208,7 @@ fn brief_call(call: &HostCall) -> String {
         HostCall::Clean { .. } => "clean".into(),
         HostCall::Deploy { .. } => "deploy".into(),
         HostCall::SetPower { target, .. } => target.as_str().into(),
+        HostCall::VerifyAccess { .. } => "verify access".into(),
         HostCall::SetMaintenance { .. } => "maintenance".into(),
         HostCall::ClearMaintenance { .. } => "end maintenance".into(),
         HostCall::DeleteNode { .. } => "delete".into(),

@@ -38,18 +38,18 @@ fn merge(target: &mut Value, patch: &Value) {
     }
 }
 
-fn pass(view: &HostView, outcome: Outcome<'_>) -> (Record, BareMetalHostStatus) {
+pub(super) fn pass(view: &HostView, outcome: Outcome<'_>) -> (Record, BareMetalHostStatus) {
     let record = record(view, &life::step(view), outcome, now());
     let status = after(view, &record);
     (record, status)
 }
 
-fn condition<'a>(status: &'a BareMetalHostStatus, kind: &str) -> (&'a str, &'a str) {
+pub(super) fn condition<'a>(status: &'a BareMetalHostStatus, kind: &str) -> (&'a str, &'a str) {
     let found = status.conditions.iter().find(|c| c.type_ == kind).unwrap();
     (&found.status, &found.reason)
 }
 
-fn events(record: &Record) -> Vec<&str> {
+pub(super) fn events(record: &Record) -> Vec<&str> {
     record.notes.iter().map(|note| note.reason).collect()
 }
 
@@ -204,6 +204,8 @@ fn a_phase_that_takes_too_long_says_so() {
         status.conditions.into_iter().find(|c| c.type_ == "Progressing").unwrap().message
     };
     assert!(!begun(29).contains("longer"));
-    assert!(begun(31).ends_with("(longer than the usual 30 minutes)"), "{}", begun(31));
+    assert!(begun(29).ends_with("(usually 30 min); last seen: node is in \"inspect wait\""), "{}", begun(29));
+    assert!(begun(31).contains("(longer than the usual 30 min); last seen: "), "{}", begun(31));
+    assert!(!begun(31).contains("usually"), "{}", begun(31));
     assert_eq!(begun(31), begun(90));
 }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::capabilities;
 use super::driver::{is_login, is_ours, same_family};
+use super::fingerprint;
 
 /// How a host's node shall be registered.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +19,8 @@ pub struct Registration<'a> {
     pub access: AccessType,
     /// `driver_info` of the BMC with the password in clear; see [`super::driver::driver_info`].
     pub bmc: Info,
+    /// What the credentials in `bmc` are known by, see [`super::fingerprint`]; `None` when nothing new is sent.
+    pub fingerprint: Option<&'a str>,
     /// Boot mode.
     pub boot_mode: &'a BootMode,
     /// Processor architecture, e.g. `x86_64`.
@@ -131,6 +134,7 @@ impl Registration<'_> {
             name: self.name.to_owned(),
             driver: chosen.driver.to_owned(),
             driver_info: self.bmc.clone(),
+            extra: self.fingerprint.map(|known| (fingerprint::KEY, known)).into_iter().collect(),
             properties,
             bios_interface: own(chosen.bios),
             boot_interface: own(Some(chosen.boot)),
@@ -156,6 +160,9 @@ impl Registration<'_> {
         }
         patch = patch.and(self.interfaces(node));
         patch = patch.and(self.access(&node.driver_info, credentials_changed));
+        if let Some(known) = self.fingerprint.filter(|_| credentials_changed) {
+            patch = patch.ensure(&["extra", fingerprint::KEY], node.extra.get(fingerprint::KEY), Some(known.into()));
+        }
         if self.versions.has(Feature::DisablePowerOff)
             && node.disable_power_off.unwrap_or_default() != self.disable_power_off
         {

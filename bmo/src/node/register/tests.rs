@@ -22,6 +22,7 @@ fn registration(scheme: &str) -> Registration<'static> {
         name: "ns~host",
         access: AccessType::from_name(scheme).unwrap(),
         bmc: bmc("pw"),
+        fingerprint: None,
         boot_mode: &BootMode::Uefi,
         architecture: "x86_64",
         fast_inspection: false,
