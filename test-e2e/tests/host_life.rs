@@ -247,6 +247,8 @@ async fn wrong_input(stage: &Stage) -> Result<()> {
     stage.secret("wrong-bmc", machine, &machine.password).await?;
     let registered = stage.state("wrong", &S::Available, QUICK).await?;
     phases.done("corrected: available");
+    other_credentials(stage, machine).await?;
+    phases.done("wrong password of an available host, and another Secret");
 
     let image = |name: &str| json!({"image": {"url": image_url(name), "format": "live-iso"}});
     let disk = json!({"url": image_url("disk.raw"), "checksum": "0".repeat(64), "checksumType": "sha256"});
@@ -269,6 +271,38 @@ async fn wrong_input(stage: &Stage) -> Result<()> {
     stage.hosts().delete("wrong", &DeleteParams::default()).await?;
     gone(stage, "wrong", QUICK).await?;
     phases.done("deleted while provisioned");
+    Ok(())
+}
+
+/// A host that is registered is told of a wrong password, too, before it is needed. A Secret that it names no more is
+/// given back.
+async fn other_credentials(stage: &Stage, machine: &MachineEntry) -> Result<()> {
+    stage.secret("wrong-bmc", machine, "not the password").await?;
+    stage.complaint("wrong", &["controller cannot be used", "spec.bmc.credentialsName"]).await?;
+    let host = stage.host("wrong").await?.status.unwrap_or_default();
+    ensure!(host.provisioning.state == S::Available && host.good_credentials != host.tried_credentials);
+    stage.secret("wrong-other", machine, &machine.password).await?;
+    stage.patch("wrong", json!({"bmc": {"credentialsName": "wrong-other"}})).await?;
+    let host = stage.state("wrong", &S::Available, QUICK).await?.status.unwrap_or_default();
+    ensure!(host.good_credentials == host.tried_credentials, "{:?}", host.good_credentials);
+    let secrets: Api<Secret> = Api::namespaced(stage.client.clone(), "default");
+    let old = secrets.get("wrong-bmc").await?.metadata;
+    let held = [old.finalizers.unwrap_or_default().len(), old.owner_references.unwrap_or_default().len()];
+    ensure!(held == [0, 0], "the old Secret is held");
+    // A label is no other password: nothing is sent, nothing is told.
+    let validated = async || {
+        Ok::<_, anyhow::Error>(stage.events("wrong").await?.iter().filter(|e| *e == "BMCAccessValidated").count())
+    };
+    let before = validated().await?;
+    let label = Patch::Merge(json!({"metadata": {"labels": {"here": "now"}}}));
+    let version = secrets.patch("wrong-other", &PatchParams::default(), &label).await?.metadata.resource_version;
+    until("the label being seen", QUICK, async || {
+        let status = stage.host("wrong").await?.status.unwrap_or_default();
+        ensure!(status.error_type.is_none(), "{}", status.error_message);
+        Ok((status.good_credentials.credentials_version == version).then_some(()))
+    })
+    .await?;
+    ensure!(validated().await? == before, "a label was taken for other credentials");
     Ok(())
 }
 
