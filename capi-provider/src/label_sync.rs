@@ -21,6 +21,8 @@ use crate::remote::{NodeSeen, NodeWrite};
 const BY_CLUSTER: &str = "host-cluster";
 /// How often a Node is compared with its host.
 const PERIOD: Duration = Duration::from_mins(1);
+/// How old the list of Nodes may be that all hosts of a cluster share: two lists a period, however many hosts.
+const AGE: Duration = Duration::from_secs(30);
 
 /// The controller; its keys are hosts.
 #[derive(Debug, Clone)]
@@ -89,7 +91,7 @@ impl Controller for LabelSync {
 
     async fn gather(&self, key: &Key) -> Found<View> {
         let Some((view, node)) = self.path(key) else { return Found::Missing };
-        match self.sources.remotes.nodes(&view.cluster).await {
+        match self.sources.remotes.nodes_within(&view.cluster, AGE).await {
             Ok(nodes) => Found::View(View { node: nodes.iter().find(|known| known.name == node).cloned(), ..view }),
             Err(fault) => Found::Later(fault),
         }

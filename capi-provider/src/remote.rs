@@ -203,6 +203,12 @@ impl Remotes {
 
     /// The Nodes of a cluster, at most a few seconds old.
     pub async fn nodes(&self, cluster: &Key) -> Result<Arc<[NodeSeen]>, Fault> {
+        self.nodes_within(cluster, FRESH).await
+    }
+
+    /// The Nodes of a cluster, at most so old: however many ask, a cluster is listed once in that time, and once more
+    /// after a change that somebody waits for.
+    pub async fn nodes_within(&self, cluster: &Key, age: Duration) -> Result<Arc<[NodeSeen]>, Fault> {
         let slot = self.slot(cluster);
         let mut slot = slot.lock().await;
         let now = Instant::now();
@@ -210,7 +216,7 @@ impl Remotes {
             slot.nodes = None;
         }
         if let Some((seen, nodes)) = &slot.nodes
-            && now.duration_since(*seen) < FRESH
+            && now.duration_since(*seen) < age
         {
             return Ok(nodes.clone());
         }
@@ -226,13 +232,15 @@ impl Remotes {
         }
     }
 
-    /// Writes to a Node. The next [`Remotes::nodes`] reads again.
+    /// Writes to a Node. The next [`Remotes::nodes`] knows of it, or reads again.
     pub async fn write(&self, cluster: &Key, write: &NodeWrite) -> Result<(), Fault> {
         let slot = self.slot(cluster);
         let mut slot = slot.lock().await;
         let io = self.connected(cluster, &mut slot, Instant::now()).await?;
-        slot.nodes = None;
-        io.apply(&write.as_write()).await.map(drop).map_err(|fault| named(cluster, &fault))
+        let known = slot.nodes.take();
+        let written = io.apply(&write.as_write()).await.map_err(|fault| named(cluster, &fault))?;
+        slot.nodes = known.and_then(|(seen, nodes)| Some((seen, with(&nodes, written)?)));
+        Ok(())
     }
 
     /// Drops the connection of a cluster that is gone.
@@ -282,6 +290,15 @@ impl Remotes {
             Err(_) => Err(sleep(slot, KubeconfigError::NotAKubeconfig(name).fault())),
         }
     }
+}
+
+/// The Nodes after a write to one of them, so that many writes need no list each; `None` where they must be read.
+fn with(nodes: &[NodeSeen], written: serde_json::Value) -> Option<Arc<[NodeSeen]>> {
+    let written = NodeSeen::of(serde_json::from_value(written).ok()?);
+    let place = nodes.iter().position(|node| node.name == written.name && node.uid == written.uid)?;
+    let mut nodes = nodes.to_vec();
+    nodes[place] = written;
+    Some(nodes.into())
 }
 
 /// Leaves a cluster alone for a while, longer after each failure in a row.

@@ -70,3 +70,20 @@ fn node_writes_are_guarded_by_uid() {
     };
     assert_eq!(body, json!({ "metadata": { "labels": { "a/x": "1", "a/y": null } } }));
 }
+
+#[test]
+fn a_written_node_is_known_without_a_list() {
+    let node = |name: &str, label: Option<&str>| NodeSeen {
+        name: name.into(),
+        uid: format!("uid-{name}"),
+        labels: label.map(|label| (label.to_owned(), String::new())).into_iter().collect(),
+        ..NodeSeen::default()
+    };
+    let body = |uid: &str| json!({"metadata": {"name": "b", "uid": uid, "labels": {"x": ""}}, "spec": {}});
+    let known = [node("a", Some("y")), node("b", None)];
+    assert_eq!(with(&known, body("uid-b")).unwrap().to_vec(), [node("a", Some("y")), node("b", Some("x"))]);
+    // Another Node of that name, and what is no Node (the answer to a deletion): read again.
+    assert_eq!(with(&known, body("another")), None);
+    assert_eq!(with(&known, json!({"kind": "Status", "status": "Success"})), None);
+    assert_eq!(with(&known, serde_json::Value::Null), None);
+}
