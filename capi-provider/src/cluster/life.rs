@@ -116,10 +116,10 @@ fn told(view: &View, next: &Next, done: &Done<()>) -> Vec<Condition> {
     let waits = next.why().filter(|why| why.reason != "HostsKept");
     match (failed, waits) {
         (Some(fault), _) => vec![Condition::no("Ready", "NotReady", fault.message.clone()).severity(Severity::Warning)],
-        (None, Some(why)) if view.deleting() => vec![Condition::no("Ready", "Deleting", why.message.clone())],
+        (None, Some(why)) if view.deleting() => vec![Condition::no("Ready", "Deleting", why.told())],
         (None, Some(why)) => vec![
-            Condition::no(INFRASTRUCTURE, why.reason, why.message.clone()).severity(Severity::Error),
-            Condition::no("Ready", "NotReady", why.message.clone()),
+            Condition::no(INFRASTRUCTURE, why.reason, why.told()).severity(Severity::Error),
+            Condition::no("Ready", "NotReady", why.told()),
         ],
         (None, None) if view.deleting() => vec![Condition::no("Ready", "Deleting", "the cluster goes away")],
         (None, None) => vec![Condition::yes(INFRASTRUCTURE, "Ready"), Condition::yes("Ready", "Ready")],

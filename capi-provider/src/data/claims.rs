@@ -2,6 +2,9 @@
 //!
 //! Metal3's own pools are asked with an IPClaim, all others with Cluster API's IPAddressClaim.
 
+use std::time::Duration;
+
+use api::ipam::capi::ready_reason;
 use api::ipam::{IPClaim, IPClaimSpec, capi};
 use api::meta::ObjectReference;
 use api::names::{finalizer, label};
@@ -11,6 +14,9 @@ use kube::core::ObjectMeta;
 
 use super::pools::{Lease, Pool};
 use super::view::DataView;
+
+/// What a provider of addresses normally takes to answer.
+pub const ANSWER: Duration = Duration::from_secs(15);
 
 /// How far a pool's address is.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,7 +29,7 @@ pub enum Answer {
     LetGo(Write),
     /// It will come, or the old claim will vanish.
     Wait(Why),
-    /// The pool cannot give one.
+    /// The pool cannot give one before a user acts; the text says where.
     Refused(String),
 }
 
@@ -49,7 +55,7 @@ fn ask_metal3(pool: &Pool, view: &DataView) -> Answer {
     }
     let status = claim.status.clone().unwrap_or_default();
     if let Some(error) = status.error_message {
-        return Answer::Refused(format!("IP Allocation for {} failed: {error}", pool.name));
+        return Answer::Refused(refused(pool, &**claim, &error));
     }
     let address = status.address.and_then(|address| view.ip_addresses.get(&address.name?).cloned());
     match address {
@@ -59,7 +65,7 @@ fn ask_metal3(pool: &Pool, view: &DataView) -> Answer {
             gateway: address.spec.gateway.clone(),
             dns: address.spec.dns_servers.clone(),
         }),
-        None => Answer::Wait(waiting(pool)),
+        None => Answer::Wait(waiting(pool, &**claim)),
     }
 }
 
@@ -80,16 +86,53 @@ fn ask_capi(pool: &Pool, view: &DataView) -> Answer {
             dns: Vec::new(),
         });
     }
-    let refusal = status.conditions.iter().find(|condition| condition.type_ == "Ready" && condition.status == "False");
-    let why = waiting(pool);
-    Answer::Wait(match refusal {
-        Some(condition) => why.seen(format!("{}: {}", condition.reason, condition.message)),
-        None => why,
-    })
+    let unready = status.conditions.iter().find(|condition| condition.type_ == "Ready" && condition.status == "False");
+    let Some(condition) = unready else { return Answer::Wait(waiting(pool, &**claim)) };
+    let told = format!("{}: {}", condition.reason, condition.message);
+    match condition.reason.as_str() {
+        ready_reason::ALLOCATION_FAILED | ready_reason::POOL_NOT_READY | ready_reason::POOL_EXHAUSTED => {
+            Answer::Refused(refused(pool, &**claim, &told))
+        }
+        // Other providers have more reasons, among them that of a claim they are at work on.
+        _ => Answer::Wait(waiting(pool, &**claim).seen(told)),
+    }
 }
 
-fn waiting(pool: &Pool) -> Why {
-    Why::new("WaitingForAddress", format!("waiting for an address from {} {}", pool.kind, pool.name))
+fn waiting<K: Kind>(pool: &Pool, claim: &K) -> Why {
+    let name = claim.meta().name.as_deref().unwrap_or_default();
+    let text = format!(
+        "waiting for {} {} to answer {} {name}; does the pool's provider of addresses run?",
+        pool.kind,
+        pool.name,
+        K::kind(&())
+    );
+    let why = Why::new("WaitingForAddress", text).normal(ANSWER);
+    match &claim.meta().creation_timestamp {
+        Some(made) => why.since(made.0),
+        None => why,
+    }
+}
+
+/// A refusal: what the pool says, and where a user mends it. The beginning is the Go provider's.
+fn refused<K: Kind>(pool: &Pool, claim: &K, error: &str) -> String {
+    let claim = format!("{} {}", K::kind(&()), claim.meta().name.as_deref().unwrap_or_default());
+    let text = format!("IP Allocation for {} failed: {error}", pool.name);
+    let exhausted = error.to_ascii_lowercase().contains("exhausted");
+    match (pool.is_metal3(), exhausted) {
+        (true, true) if error.contains("spec.pools") => text,
+        (true, true) => format!(
+            "{text}; IPPool {} has no free address for {claim}: add a range to its spec.pools, or delete claims that \
+             nobody needs",
+            pool.name
+        ),
+        (true, false) => format!("{text}; see {claim} and the spec of IPPool {}", pool.name),
+        (false, true) => format!(
+            "{text}; {} {} has no free address for {claim}: add addresses to its spec, or delete claims that nobody \
+             needs",
+            pool.kind, pool.name
+        ),
+        (false, false) => format!("{text}; see the status of {} {} and {claim}", pool.kind, pool.name),
+    }
 }
 
 /// A claim of our name that belongs to an earlier index or another object cannot be used.
@@ -102,7 +145,10 @@ fn not_ours<K: Kind>(claim: &K, view: &DataView) -> Option<Answer> {
         return Some(Answer::LetGo(owners::remove_finalizer(claim, finalizer::METAL3_DATA)));
     }
     let text = format!("{} {name} belongs to another object; waiting until it is gone", K::kind(&()));
-    Some(Answer::Wait(Why::new("AddressClaimInUse", text)))
+    Some(Answer::Wait(match &claim.meta().deletion_timestamp {
+        Some(asked) => Why::new("AddressClaimInUse", text).normal(ANSWER).since(asked.0),
+        None => Why::new("AddressClaimInUse", format!("{text}: delete it, if nobody needs it")),
+    }))
 }
 
 fn new_ip_claim(name: String, pool: &Pool, view: &DataView) -> IPClaim {
@@ -128,14 +174,13 @@ fn new_capi_claim(name: String, pool: &Pool, view: &DataView) -> capi::IPAddress
 }
 
 fn claim_meta(name: String, view: &DataView) -> ObjectMeta {
-    let mut owner = owners::owner_reference(&*view.data, true);
-    owner.block_owner_deletion = None;
     ObjectMeta {
         name: Some(name),
         namespace: Some(view.namespace().to_owned()),
         labels: view.data.metadata.labels.clone(),
         finalizers: Some(vec![finalizer::METAL3_DATA.to_owned()]),
-        owner_references: Some(vec![owner]),
+        // Cluster API's contract: the claim's maker controls it, and is not deleted before it.
+        owner_references: Some(vec![owners::owner_reference(&*view.data, true)]),
         ..ObjectMeta::default()
     }
 }

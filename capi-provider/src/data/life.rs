@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use api::infra::v1beta2::Metal3DataTemplate;
-use api::names::finalizer;
+use api::names::{annotation, finalizer, label};
 use kit::pass::{Controller, Done, Fault, Found, Key, Next, NoCall, Note, Plan, Record, Target, Why, Write};
 use kit::{diff, owners};
 
@@ -21,6 +21,8 @@ use super::view::DataView;
 const MAX_ERROR: usize = 512;
 /// A cause that only a user or another controller changes is looked at again after this, should no event come.
 const RECHECK: Duration = Duration::from_mins(2);
+/// What the caches normally take to see the objects of a machine.
+const USUAL: Duration = Duration::from_secs(15);
 
 /// The controller of Metal3Data.
 #[derive(Debug, Clone)]
@@ -46,9 +48,13 @@ pub enum Step {
     Done(Write),
 }
 
+fn paused(view: &DataView) -> bool {
+    owners::paused(&view.data.metadata) || view.cluster.as_ref().is_some_and(|cluster| cluster.is_paused())
+}
+
 /// The next step.
 pub fn step(view: &DataView) -> Step {
-    if owners::paused(&view.data.metadata) || view.cluster.as_ref().is_some_and(|cluster| cluster.is_paused()) {
+    if paused(view) {
         return Step::Wait(Why::new("Paused", "the object or its Cluster is paused"));
     }
     if owners::deleting(&view.data.metadata) {
@@ -58,12 +64,13 @@ pub fn step(view: &DataView) -> Step {
         return Step::Do(vec![owners::add_finalizer(&*view.data, finalizer::METAL3_DATA)], None);
     }
     if view.cluster.is_none() {
-        return Step::Wait(Why::new("ClusterMissing", "waiting for the Cluster that the object's label names"));
+        return Step::Wait(cluster_missing(view));
     }
     let name = view.data.spec.template.as_ref().and_then(|template| template.name());
     let Some(name) = name else { return Step::Failed("spec.template.name is empty".to_owned()) };
     let Some(template) = &view.template else {
-        return Step::Wait(Why::new("TemplateMissing", format!("waiting for Metal3DataTemplate {name}")));
+        let text = format!("Metal3DataTemplate {name} does not exist; create it again, it is what data is made from");
+        return Step::Wait(Why::new("TemplateMissing", text));
     };
     let Some(machine) = &view.metal3_machine else {
         return Step::Wait(Why::new("MachineMissing", "waiting for the Metal3Machine that made the claim"));
@@ -74,7 +81,8 @@ pub fn step(view: &DataView) -> Step {
     }
     let wanted = secrets::wanted(template, &view.data, machine.metadata.name.as_deref().unwrap_or_default());
     if let Some((_, name)) = wanted.iter().find(|(_, name)| view.secrets.get(*name).is_some_and(|seen| seen.deleting)) {
-        return Step::Wait(Why::new("SecretDeleting", format!("waiting until the old Secret {name} is gone")));
+        let text = format!("waiting until the old Secret {name} is gone; if it stays, look at its metadata.finalizers");
+        return Step::Wait(Why::new("SecretDeleting", text));
     }
     let missing: BTreeMap<Part, &str> = (wanted.iter().filter(|(_, name)| !view.secrets.contains_key(*name)))
         .map(|(part, name)| (*part, name.as_str()))
@@ -92,11 +100,27 @@ pub fn step(view: &DataView) -> Step {
     }
 }
 
+fn cluster_missing(view: &DataView) -> Why {
+    let named = view.data.metadata.labels.as_ref().and_then(|labels| labels.get(label::CLUSTER_NAME));
+    let text = match named {
+        Some(name) => format!("waiting for Cluster {name}, which label {} names: create it", label::CLUSTER_NAME),
+        None => format!("label {} is missing: it names the Cluster", label::CLUSTER_NAME),
+    };
+    Why::new("ClusterMissing", text)
+}
+
 /// Addresses of all pools, then the missing Secrets.
 fn make(view: &DataView, template: &Metal3DataTemplate, missing: &BTreeMap<Part, &str>) -> Step {
     let Some(subject) = view.subject() else {
-        let what = if view.machine.is_none() { "Machine" } else { "BareMetalHost" };
-        return Step::Wait(Why::new("MachineIncomplete", format!("waiting for the {what} of the Metal3Machine")));
+        let text = match &view.machine {
+            None => "waiting for the Machine that the Metal3Machine's ownerReferences name".to_owned(),
+            Some(_) => {
+                format!("waiting for the BareMetalHost of the Metal3Machine's annotation {}", annotation::MACHINE_HOST)
+            }
+        };
+        let why = Why::new("MachineIncomplete", text);
+        let made = view.data.metadata.creation_timestamp.as_ref().map_or(view.now, |made| made.0);
+        return Step::Wait(why.normal(USUAL).since(made));
     };
     let leases = match addresses(view, template, &subject) {
         Ok(leases) => leases,
@@ -113,7 +137,7 @@ fn make(view: &DataView, template: &Metal3DataTemplate, missing: &BTreeMap<Part,
 /// What all pools gave, or what is done about those that have not yet. All are asked at once.
 fn addresses(view: &DataView, template: &Metal3DataTemplate, subject: &Subject<'_>) -> Result<Leases, Box<Step>> {
     let pools = pools::of(template, subject).map_err(|error| Box::new(Step::Failed(error.to_string())))?;
-    let (mut leases, mut writes, mut why) = (Leases::new(), Vec::new(), None);
+    let (mut leases, mut writes, mut why, mut refused) = (Leases::new(), Vec::new(), None, None);
     for pool in pools {
         match claims::ask(&pool, view) {
             Answer::Lease(lease) => {
@@ -121,17 +145,21 @@ fn addresses(view: &DataView, template: &Metal3DataTemplate, subject: &Subject<'
             }
             Answer::Ask(write) | Answer::LetGo(write) => writes.push(write),
             Answer::Wait(reason) => why = why.or(Some(reason)),
-            Answer::Refused(text) => return Err(Box::new(Step::Failed(text))),
+            Answer::Refused(text) => refused = refused.or(Some(text)),
         }
     }
-    match (writes.is_empty(), why) {
-        (true, None) => Ok(leases),
-        (true, Some(why)) => Err(Box::new(Step::Wait(why))),
-        (false, why) => {
-            let asked = || Why::new("WaitingForAddress", "waiting for the addresses that were asked for");
-            Err(Box::new(Step::Do(writes, Some(why.unwrap_or_else(asked)))))
+    let step = match (writes.is_empty(), refused, why) {
+        (true, None, None) => return Ok(leases),
+        (true, Some(text), _) => Step::Failed(text),
+        (true, None, Some(why)) => Step::Wait(why),
+        (false, Some(text), _) => Step::Do(writes, Some(Why::new("AddressRefused", text))),
+        (false, None, Some(why)) => Step::Do(writes, Some(why)),
+        (false, None, None) => {
+            let why = Why::new("WaitingForAddress", "waiting for the addresses that were asked for");
+            Step::Do(writes, Some(why.normal(claims::ANSWER).since(view.now)))
         }
-    }
+    };
+    Err(Box::new(step))
 }
 
 /// The claim goes first: while it is there, a machine may depend on the data. Then addresses, then the object.
@@ -155,13 +183,28 @@ fn deletion(view: &DataView) -> Step {
     }
 }
 
+/// How long a wait is nobody's business yet: what it normally takes. Zero for what only a user or a fault brings about.
+fn quiet(view: &DataView, why: &Why) -> Duration {
+    let Some(normal) = why.normal else { return Duration::ZERO };
+    let lasted = view.now.duration_since(why.since.unwrap_or(view.now));
+    normal.saturating_sub(Duration::try_from(lasted).unwrap_or_default())
+}
+
+/// A wait that is still quiet is looked at again when it is not.
+fn waiting(view: &DataView, why: Why) -> Next {
+    match quiet(view, &why) {
+        Duration::ZERO => Next::Changed(why),
+        left => Next::After(left, why),
+    }
+}
+
 /// The plan of a step.
 pub fn plan(view: &DataView, step: Step) -> Plan<NoCall> {
     match step {
-        Step::Wait(why) => Plan::wait(Next::Changed(why)),
+        Step::Wait(why) => Plan::wait(waiting(view, why)),
         Step::Failed(text) => Plan::wait(Next::After(RECHECK, Why::new("RenderingFailed", text))),
         Step::Do(writes, None) => Plan { writes, ..Plan::wait(Next::Now) },
-        Step::Do(writes, Some(why)) => Plan { writes, ..Plan::wait(Next::Changed(why)) },
+        Step::Do(writes, Some(why)) => Plan { writes, ..Plan::wait(waiting(view, why)) },
         Step::Render(writes) => Plan { writes, ..Plan::wait(Next::Now) }.and_note(Note {
             about: Target::of(&*view.data),
             warning: false,
@@ -173,24 +216,28 @@ pub fn plan(view: &DataView, step: Step) -> Plan<NoCall> {
     }
 }
 
-/// The status that goes with a step; `None` leaves it as it is.
+/// The status that goes with a step; `None` leaves it as it is. Its error message is all that the published type has
+/// for a cause, and what the machine's condition quotes: it tells refusals and waits that last too long, and goes
+/// with them.
 fn status(view: &DataView, step: &Step) -> Option<Write> {
+    if paused(view) || owners::deleting(&view.data.metadata) {
+        return None;
+    }
     let mut after = (*view.data).clone();
     let status = after.status.get_or_insert_default();
     let was_ready = status.ready.unwrap_or(false);
+    let told = |why: &Why| quiet(view, why).is_zero().then(|| why.told());
     let (ready, error) = match step {
         Step::Ready => (true, None),
-        Step::Failed(text) => (false, Some(text.chars().take(MAX_ERROR).collect())),
+        Step::Failed(text) => (false, Some(text.clone())),
         // A wait says nothing about Secrets that were already there.
-        Step::Wait(_) => (was_ready, None),
-        Step::Do(..) | Step::Render(_) => (false, None),
+        Step::Wait(_) if was_ready => (true, None),
+        Step::Wait(why) | Step::Do(_, Some(why)) => (false, told(why)),
+        Step::Do(_, None) | Step::Render(_) => (false, None),
         Step::Done(_) => return None,
     };
-    if owners::deleting(&view.data.metadata) {
-        return None;
-    }
     status.ready = Some(ready);
-    status.error_message = error;
+    status.error_message = error.map(|text| text.chars().take(MAX_ERROR).collect());
     diff::status(&*view.data, &after)
 }
 

@@ -104,7 +104,13 @@ fn answer(view: &TemplateView, claim: &Metal3DataClaim, free: &mut Indexes, work
         return;
     }
     if view.template.is_none() {
-        return work.wait("TemplateMissing", format!("Metal3DataTemplate {} does not exist", view.key.name));
+        let text = format!(
+            "Metal3DataTemplate {} does not exist; create it, or correct dataTemplate of the Metal3MachineTemplate",
+            view.key.name
+        );
+        work.wait("TemplateMissing", text.clone());
+        work.writes.extend(rendered(claim, remembered_name(claim), Some(text)));
+        return;
     }
     let Some(machine) = owners::owner_of_kind(&claim.metadata, api::infra::GROUP, "Metal3Machine") else {
         let text = "the claim has no owner of kind Metal3Machine; only machines get data".to_owned();
@@ -147,6 +153,12 @@ fn remembered(view: &TemplateView, claim: &Metal3DataClaim) -> Option<i32> {
         entry.map(|entry| entry.index)
     };
     by_claim.or_else(by_template)
+}
+
+/// The name in the claim's status: what is lost may come back under it.
+fn remembered_name(claim: &Metal3DataClaim) -> String {
+    let data = claim.status.as_ref().and_then(|status| status.rendered_data.as_ref());
+    data.and_then(|data| data.name()).unwrap_or_default().to_owned()
 }
 
 fn new_data(

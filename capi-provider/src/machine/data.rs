@@ -11,6 +11,7 @@ use kit::{diff, owners};
 use kube::core::ObjectMeta;
 
 use super::view::View;
+use crate::data::claims::ANSWER;
 
 /// The Secrets that a host is given, and the object they were rendered from. All in the machine's namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -60,8 +61,11 @@ pub fn step(view: &View) -> Data {
     let status = data.status.clone().unwrap_or_default();
     let name = data.metadata.name.clone().unwrap_or_default();
     if status.ready != Some(true) {
-        let cause = status.error_message.map_or_else(String::new, |text| format!(": {text}"));
-        return Data::Wait(Why::new("WaitingForMetal3Data", format!("Metal3Data {name} is not rendered yet{cause}")));
+        let text = format!("Metal3Data {name} is not rendered yet");
+        return Data::Wait(match status.error_message {
+            Some(cause) => Why::new("WaitingForMetal3Data", format!("{text}: {cause}")),
+            None => Why::new("WaitingForMetal3Data", text).normal(ANSWER),
+        });
     }
     secrets.meta = secrets.meta.or_else(|| data.spec.meta_data.as_ref().and_then(|secret| secret.name.clone()));
     secrets.network =
@@ -99,12 +103,15 @@ fn secret_name(view: &View, field: &str, reference: Option<&SecretReference>) ->
 /// Why a claim has no answer yet.
 fn unanswered(view: &View, claim: &Metal3DataClaim, template: &str) -> Why {
     let status = claim.status.clone().unwrap_or_default();
-    let text = match (status.error_message, status.rendered_data.and_then(|data| data.name)) {
-        (Some(error), _) => format!("Metal3DataTemplate {template} could not give an index: {error}"),
-        (None, Some(data)) => format!("waiting for Metal3Data {data}"),
-        (None, None) => format!("waiting for Metal3DataTemplate {template} to give machine {} an index", view.name()),
-    };
-    Why::new("WaitingForMetal3Data", text)
+    let why = |text| Why::new("WaitingForMetal3Data", text);
+    match (status.error_message, status.rendered_data.and_then(|data| data.name)) {
+        (Some(error), _) => why(format!("machine {} has no index yet: {error}", view.name())),
+        (None, Some(data)) => why(format!("waiting for Metal3Data {data}")).normal(ANSWER),
+        (None, None) => {
+            let text = format!("waiting for Metal3DataTemplate {template} to give machine {} an index", view.name());
+            why(text).normal(ANSWER)
+        }
+    }
 }
 
 /// The machine's claim. Its name is the machine's, so making it twice makes it once.

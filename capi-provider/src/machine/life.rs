@@ -157,7 +157,7 @@ fn held(view: &View, host: &BareMetalHost, report: &mut Report) -> Plan<Call> {
     }
     report.host = Some(match provision::unfinished(host) {
         None => Condition::yes(status::HOST_PROVISIONED, "HostProvisioned"),
-        Some(why) => Condition::no(status::HOST_PROVISIONED, why.reason, why.message),
+        Some(why) => Condition::no(status::HOST_PROVISIONED, why.reason, why.told()),
     });
     settled(view, host, report)
 }
@@ -280,7 +280,7 @@ fn leaving(view: &View, report: &mut Report) -> Plan<Call> {
         return match release::step(view, host) {
             Release::Write(write) => Plan::write(write, Next::Now),
             Release::Wait(why) => {
-                report.meta_data = deleting(&why.message);
+                report.meta_data = deleting(&why.told());
                 Plan::wait(Next::Changed(why))
             }
             Release::Free(write) => {

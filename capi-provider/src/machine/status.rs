@@ -56,7 +56,7 @@ pub struct Report {
 impl Report {
     /// The condition of a wait.
     pub fn waiting(kind: &'static str, reason: &'static str, why: &Why) -> Option<Condition> {
-        Some(Condition::no(kind, reason, why.message.clone()))
+        Some(Condition::no(kind, reason, why.told()))
     }
 }
 
@@ -127,7 +127,7 @@ fn conditions_of(view: &View, report: &Report, failed: Option<&Fault>) -> Vec<Co
 /// Ready: the summary. It follows what Cluster API waits for, not whether the Node has joined.
 fn ready(view: &View, status: &Metal3MachineStatus, waits: Option<&Why>) -> Condition {
     if view.deleting() {
-        let text = waits.map_or("the machine is being deleted", |why| why.message.as_str());
+        let text = waits.map_or_else(|| "the machine is being deleted".to_owned(), Why::told);
         return Condition::no("Ready", "Deleting", text);
     }
     let provisioned = status.initialization.and_then(|i| i.provisioned) == Some(true);
@@ -143,7 +143,7 @@ fn ready(view: &View, status: &Metal3MachineStatus, waits: Option<&Why>) -> Cond
     match (provisioned, wrong.is_empty(), waits) {
         (true, true, _) => Condition::yes("Ready", "Ready"),
         (_, false, _) => Condition::no("Ready", "NotReady", wrong.join("; ")),
-        (false, true, Some(why)) => Condition::no("Ready", "NotReady", why.message.clone()),
+        (false, true, Some(why)) => Condition::no("Ready", "NotReady", why.told()),
         (false, true, None) => Condition::no("Ready", "NotReady", "the machine is being set up"),
     }
 }

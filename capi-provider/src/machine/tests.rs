@@ -60,6 +60,11 @@ fn condition(machine: &Metal3Machine, kind: &str) -> String {
     kit::conditions::get(list, kind).map_or("-".to_owned(), |c| format!("{} {}", c.status, c.reason))
 }
 
+fn message(machine: &Metal3Machine, kind: &str) -> String {
+    let list = machine.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    kit::conditions::get(list, kind).map_or(String::new(), |condition| condition.message.clone())
+}
+
 /// A host of the machine in a state, with what the machine puts on it.
 fn deployed(state: ProvisioningState) -> BareMetalHost {
     let mut host = claim::claimed(&view(), &ours(host("h", state)));
@@ -290,7 +295,12 @@ fn rendered_data() {
     let claim = Arc::new(Metal3DataClaim { metadata: meta("m"), ..Metal3DataClaim::default() });
     let view = View { claim: Some(claim.clone()), ..base.clone() };
     assert_eq!(doing(&view), "WaitingForMetal3Data");
+    let said = |view: &View| message(&told(view, &nothing_done()), "Metal3DataReady");
     assert_eq!(condition(&told(&view, &nothing_done()), "Metal3DataReady"), "False WaitingForMetal3Data");
+    assert_eq!(said(&view), "waiting for Metal3DataTemplate dt to give machine m an index (usually 15 s)");
+    let status = Metal3DataClaimStatus { rendered_data: None, error_message: Some("it does not exist".into()) };
+    let refused = Arc::new(Metal3DataClaim { status: Some(status), ..(*claim).clone() });
+    assert_eq!(said(&View { claim: Some(refused), ..base.clone() }), "machine m has no index yet: it does not exist");
     let leaving = Arc::new(delete((*claim).clone()));
     assert_eq!(doing(&View { claim: Some(leaving), ..base.clone() }), "WaitingForMetal3Data");
 
@@ -302,6 +312,7 @@ fn rendered_data() {
     let view = View { claim: Some(claim), data: Some(Arc::new(data.clone())), ..base };
     let why = decide(&view).0.next.why().unwrap().message.clone();
     assert_eq!(why, "Metal3Data dt-0 is not rendered yet: pool is empty");
+    assert_eq!((said(&view), message(&told(&view, &nothing_done()), "Ready")), (why.clone(), why));
     data.status = Some(Metal3DataStatus { ready: Some(true), error_message: None });
     let view = View { data: Some(Arc::new(data)), ..view };
     let plan = decide(&view).0;

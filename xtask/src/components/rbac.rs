@@ -61,6 +61,7 @@ fn infrastructure() -> Vec<Value> {
         rule("controlplane.cluster.x-k8s.io", &["kubeadmcontrolplanes"], READ),
         rule("infrastructure.cluster.x-k8s.io", &kinds, ALL),
         rule("infrastructure.cluster.x-k8s.io", &status, STATUS),
+        rule("infrastructure.cluster.x-k8s.io", &["metal3datas/finalizers"], BLOCK),
         rule("ipam.cluster.x-k8s.io", &["ipaddressclaims"], ALL),
         rule("ipam.cluster.x-k8s.io", &["ipaddresses"], READ),
         rule("ipam.metal3.io", &["ipclaims"], ALL),

@@ -16,6 +16,32 @@ fn both() -> Value {
     })
 }
 
+/// A prefix from a pool of another provider.
+fn foreign() -> Value {
+    let pool = json!({"key": "p", "name": "o", "kind": "InClusterIPPool", "apiGroup": "ipam.x"});
+    json!({"metaData": {"prefixesFromPool": [pool]}})
+}
+
+/// The error message that a pass leaves in the status.
+fn error(view: &DataView) -> Option<String> {
+    let after = match status(view, &step(view)) {
+        Some(Write::Status { body, .. }) => body["status"].get("errorMessage").cloned(),
+        Some(other) => panic!("{other:?}"),
+        None => view.data.status.clone().and_then(|status| status.error_message).map(Value::from),
+    };
+    after.and_then(|text| text.as_str().map(str::to_owned))
+}
+
+/// The view so much later than the index was made.
+fn aged(mut view: DataView, seconds: i64) -> DataView {
+    let made = Some((view.now - jiff::SignedDuration::from_secs(seconds)).into());
+    Arc::make_mut(&mut view.data).metadata.creation_timestamp.clone_from(&made);
+    for claim in view.ip_claims.values_mut() {
+        Arc::make_mut(claim).metadata.creation_timestamp.clone_from(&made);
+    }
+    view
+}
+
 fn rendered(mut view: DataView) -> DataView {
     let data = Arc::make_mut(&mut view.data);
     data.spec.meta_data =
@@ -120,7 +146,16 @@ fn objects_made_have_the_names_and_owners_of_the_contract() {
     let Write::Create { body, .. } = &asks[0] else { panic!("creates") };
     let mut by = owner("Metal3Data", "t-2");
     by["controller"] = json!(true);
-    assert_eq!(body["metadata"]["ownerReferences"], json!([by]));
+    // Cluster API's contract for who asks for addresses.
+    let mut blocking = by.clone();
+    blocking["blockOwnerDeletion"] = json!(true);
+    assert_eq!(body["metadata"]["ownerReferences"], json!([blocking]));
+    let Step::Do(others, _) = step(&data_view(&foreign())) else { panic!("asks") };
+    let Write::Create { body: other, .. } = &others[0] else { panic!("creates") };
+    assert_eq!(other["kind"], "IPAddressClaim");
+    for part in ["ownerReferences", "finalizers", "labels", "namespace"] {
+        assert_eq!(other["metadata"][part], body["metadata"][part], "{part}");
+    }
     assert_eq!(body["metadata"]["finalizers"], json!(["metal3data.infrastructure.cluster.x-k8s.io"]));
     assert_eq!(body["metadata"]["labels"], json!({"cluster.x-k8s.io/cluster-name": "c"}));
     assert_eq!(body["spec"], json!({"pool": {"name": "p", "namespace": "ns"}}));
@@ -152,10 +187,7 @@ fn claims_named_after_the_host_keep_its_addresses() {
 
 #[test]
 fn pools_of_other_kinds_are_asked_by_cluster_api() {
-    let spec = json!({"metaData": {"prefixesFromPool": [
-        {"key": "p", "name": "o", "kind": "InClusterIPPool", "apiGroup": "ipam.x"}
-    ]}});
-    let mut view = data_view(&spec);
+    let mut view = data_view(&foreign());
     let Step::Do(asks, _) = step(&view) else { panic!("asks") };
     let Write::Create { target, body } = &asks[0] else { panic!("creates") };
     assert_eq!(
@@ -169,13 +201,19 @@ fn pools_of_other_kinds_are_asked_by_cluster_api() {
         let meta = json!({"ownerReferences": [owner("Metal3Data", "t-2")]});
         Arc::new(object("t-2-o", json!({"metadata": meta, "spec": {"poolRef": pool}, "status": status})))
     };
-    let refused = json!({"conditions": [{
-        "type": "Ready", "status": "False", "reason": "PoolExhausted", "message": "no address left",
-        "lastTransitionTime": "2026-01-01T00:00:00Z"
-    }]});
-    view.capi_claims.insert("t-2-o".into(), claim(refused));
+    let unready = |reason: &str, message: &str| {
+        let time = "2026-01-01T00:00:00Z";
+        let condition = json!({"type": "Ready", "status": "False", "reason": reason, "message": message, "lastTransitionTime": time});
+        json!({"conditions": [condition]})
+    };
+    view.capi_claims.insert("t-2-o".into(), claim(unready("PoolExhausted", "no address left")));
+    let told = "IP Allocation for o failed: PoolExhausted: no address left; InClusterIPPool o has no free address for \
+                IPAddressClaim t-2-o: add addresses to its spec, or delete claims that nobody needs";
+    assert_eq!(error(&view).as_deref(), Some(told));
+    // What its provider is at work on is no refusal.
+    view.capi_claims.insert("t-2-o".into(), claim(unready("Allocating", "asks the router")));
     let Step::Wait(why) = step(&view) else { panic!("waits") };
-    assert_eq!(why.seen.as_deref(), Some("PoolExhausted: no address left"));
+    assert_eq!((why.seen.as_deref(), error(&view)), (Some("Allocating: asks the router"), None));
     view.capi_claims.insert("t-2-o".into(), claim(json!({"addressRef": {"name": "a"}})));
     let spec = json!({"claimRef": {"name": "t-2-o"}, "poolRef": pool, "address": "10.9.0.2", "prefix": 20});
     view.capi_addresses.insert("a".into(), Arc::new(object("a", json!({"spec": spec}))));
@@ -214,6 +252,84 @@ fn refusals_and_errors_reach_the_status_and_go_again() {
     Arc::make_mut(&mut view.data).status = Some(failed);
     let Some(Write::Status { body, .. }) = status(&view, &step(&view)) else { panic!("writes") };
     assert_eq!(body, json!({"status": {"errorMessage": null}}));
+}
+
+#[test]
+fn an_exhausted_pool_is_told_with_its_field_and_does_not_hold_up_the_others() {
+    let view = data_view(&both()).asked("t-2-p", json!({"errorMessage": "Exhausted IP Pools"}));
+    let told = "IP Allocation for p failed: Exhausted IP Pools; IPPool p has no free address for IPClaim t-2-p: add a \
+                range to its spec.pools, or delete claims that nobody needs";
+    assert_eq!(error(&view).as_deref(), Some(told));
+    let two = json!({"metaData": {"ipAddressesFromPool": [{"key": "a", "name": "p"}, {"key": "b", "name": "q"}]}});
+    let view = data_view(&two).asked("t-2-p", json!({"errorMessage": "Exhausted IP Pools"}));
+    let asks = step(&view);
+    assert_eq!((reason(&asks), writes(&asks)), ("AddressRefused", vec!["create IPClaim t-2-q".to_owned()]));
+    assert_eq!(error(&view).as_deref(), Some(told));
+    let view = view.answered("t-2-q", "10.0.0.8");
+    assert_eq!((reason(&step(&view)), error(&view).as_deref()), ("failed", Some(told)));
+    // It goes with its cause.
+    let mut view = view.answered("t-2-p", "10.0.0.7");
+    Arc::make_mut(&mut view.data).status =
+        Some(Metal3DataStatus { ready: Some(false), error_message: Some(told.into()) });
+    assert_eq!((reason(&step(&view)), error(&view)), ("render", None));
+}
+
+#[test]
+fn what_is_missing_is_told_with_its_remedy_and_a_normal_wait_only_when_it_lasts() {
+    type Lose = fn(&mut DataView);
+    let missing: [(Lose, &str); 4] = [
+        (
+            |view| view.cluster = None,
+            "waiting for Cluster c, which label cluster.x-k8s.io/cluster-name names: create it",
+        ),
+        (
+            |view| view.template = None,
+            "Metal3DataTemplate t does not exist; create it again, it is what data is made from",
+        ),
+        (
+            |view| *view = view.clone().secret("m-metadata", true),
+            "waiting until the old Secret m-metadata is gone; if it stays, look at its metadata.finalizers",
+        ),
+        (
+            |view| {
+                *view = view.clone().asked("t-2-p", json!({}));
+                let claim = Arc::make_mut(view.ip_claims.get_mut("t-2-p").unwrap());
+                claim.metadata.owner_references = None;
+            },
+            "IPClaim t-2-p belongs to another object; waiting until it is gone: delete it, if nobody needs it",
+        ),
+    ];
+    for (lose, expected) in missing {
+        let mut view = data_view(&both());
+        lose(&mut view);
+        assert_eq!(error(&view).as_deref(), Some(expected));
+    }
+    let asked = data_view(&both()).asked("t-2-p", json!({}));
+    let told =
+        "waiting for IPPool p to answer IPClaim t-2-p; does the pool's provider of addresses run? (usually 15 s)";
+    let mut hostless = data_view(&both());
+    hostless.host = None;
+    let no_host =
+        "waiting for the BareMetalHost of the Metal3Machine's annotation metal3.io/BareMetalHost (usually 15 s)";
+    for (view, expected) in [(asked, told), (hostless, no_host)] {
+        let fresh = aged(view.clone(), 5);
+        assert_eq!(error(&fresh), None);
+        let Next::After(again, _) = plan(&fresh, step(&fresh)).next else { panic!("nobody would look again") };
+        assert_eq!(again, Duration::from_secs(10));
+        let late = aged(view, 15);
+        assert_eq!(error(&late).as_deref(), Some(expected));
+        assert!(matches!(plan(&late, step(&late)).next, Next::Changed(_)));
+        assert_eq!(error(&aged(late, 1_000)).as_deref(), Some(expected), "the text stays while the wait lasts");
+    }
+}
+
+#[test]
+fn nothing_is_told_while_paused() {
+    let mut view = data_view(&both()).asked("t-2-p", json!({"errorMessage": "Exhausted IP Pools"}));
+    let mut paused = cluster();
+    paused.spec.paused = Some(true);
+    view.cluster = Some(Arc::new(paused));
+    assert_eq!(status(&view, &step(&view)), None);
 }
 
 #[test]

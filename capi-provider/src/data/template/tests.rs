@@ -110,12 +110,35 @@ fn who_is_not_served_is_told_why() {
     for (view, expected, writes) in [
         (paused, "Paused", 0),
         (template_view(Some(frozen), vec![claim("m")], vec![]), "Paused", 0),
-        (template_view(None, vec![claim("m")], vec![]), "TemplateMissing", 0),
+        (template_view(None, vec![claim("m")], vec![]), "TemplateMissing", 1),
         (template_view(Some(plain()), vec![orphan], vec![]), "NoMachine", 1),
     ] {
         let plan = decide(&view);
         assert_eq!((reason(&plan), plan.writes.len()), (expected, writes));
     }
+}
+
+#[test]
+fn a_claim_is_told_that_its_template_does_not_exist_until_it_does() {
+    let plan = decide(&template_view(None, vec![claim("m")], vec![]));
+    let text = "Metal3DataTemplate t does not exist; create it, or correct dataTemplate of the Metal3MachineTemplate";
+    assert_eq!(brief(&plan.writes), [format!("status Metal3DataClaim m {}", json!({ "errorMessage": text }))]);
+    let told = |status: Value| {
+        let mut claim = claim("m");
+        claim.status = serde_json::from_value(status).unwrap();
+        claim
+    };
+    let again = decide(&template_view(None, vec![told(json!({"errorMessage": text}))], vec![]));
+    assert_eq!((again.writes, matches!(again.next, Next::Changed(_))), (vec![], true));
+    // What the claim had is remembered.
+    let had = json!({"renderedData": {"name": "t-7", "namespace": "ns"}});
+    let Write::Status { body, .. } = &decide(&template_view(None, vec![told(had)], vec![])).writes[0] else {
+        panic!("tells")
+    };
+    assert_eq!(body["status"], json!({ "errorMessage": text }));
+    let served = decide(&template_view(Some(plain()), vec![told(json!({"errorMessage": text}))], vec![]));
+    let cleared = r#"status Metal3DataClaim m {"errorMessage":null,"renderedData":{"name":"t-0","namespace":"ns"}}"#;
+    assert_eq!(brief(&served.writes)[2], cleared);
 }
 
 #[test]
