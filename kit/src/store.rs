@@ -115,6 +115,14 @@ impl<K: Kind> Store<K> {
         self.read().indexes.get(index).is_some_and(|(_, entries)| entries.contains_key(value))
     }
 
+    /// The values of an index that begin with this text, in order: what there is, without looking at any object.
+    pub fn values(&self, index: &'static str, begins: &str) -> Vec<String> {
+        let inner = self.read();
+        let Some((_, entries)) = inner.indexes.get(index) else { return Vec::new() };
+        let values = entries.range(begins.to_owned()..).map(|(value, _)| value);
+        values.take_while(|value| value.starts_with(begins)).cloned().collect()
+    }
+
     /// Why the object of this name cannot be read, if that is so. [`Store::get`] then answers the last readable
     /// state, or nothing.
     pub fn unreadable(&self, key: &Key) -> Option<String> {

@@ -62,6 +62,10 @@ fn indexes_follow_changes_and_deletions() {
     store.vanished(&Key::new("ns", "b"), Some("2"));
     assert_eq!(names("red"), Vec::<String>::new());
     assert!(store.by("no such index", "red").is_empty());
+    store.seen(config_map("c", "3", 4, &[("c", "blue-green")]));
+    assert_eq!(store.values("color", "blue"), ["blue", "blue-green"]);
+    assert_eq!((store.values("color", "blue-").len(), store.values("color", "red").len()), (1, 0));
+    assert!(store.values("no such index", "").is_empty());
 }
 
 #[test]
