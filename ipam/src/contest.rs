@@ -5,7 +5,8 @@
 //! address. So before a claim is told its address, the other names of it are looked up (`Stores::look`); and where two
 //! objects name one address, one keeps it by a rule that every manager applies alike: that of the claim that was told,
 //! else the older one, else the first by kind and name. The other is ended and its claim is served anew. When several
-//! claims were told, nothing is taken from anybody: people must choose.
+//! claims were told, nothing is taken from anybody: people must choose. Objects of other pools take part: one that nobody
+//! would take back keeps its address against a claim that was not told.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -13,7 +14,8 @@ use std::net::IpAddr;
 
 use kit::owners;
 
-use crate::kinds::{Address, ClaimName, Flavor};
+use crate::kinds::{Address, ClaimName, Flavor, OfPool as _};
+use crate::names::Neighbour;
 use crate::view::{AddressSeen, PoolView};
 
 /// An address object inside its namespace.
@@ -56,6 +58,8 @@ enum Right {
     Untold,
     /// Its claim is not in the cache, and may have been told.
     Unknown,
+    /// It is of others, and nobody takes it back.
+    Foreign,
     /// Its claim was told.
     Told,
 }
@@ -72,6 +76,13 @@ impl<'a> Contest<'a> {
         for seen in &view.addresses {
             if let Some(ip) = seen.address.ip().filter(|ip| numbers.contains(ip)) {
                 rivals.entry(ip).or_default().push((right(&told, seen), &seen.address));
+            }
+        }
+        // What another pool takes back is of a claim that was not told; that pool applies the same rule.
+        for Neighbour { address, yields, .. } in &view.neighbours {
+            let foreign = address.pool().as_ref() != Some(&view.key);
+            if let Some(ip) = address.ip().filter(|ip| foreign && numbers.contains(ip)) {
+                rivals.entry(ip).or_default().push((if *yields { Right::Untold } else { Right::Foreign }, address));
             }
         }
         for number in numbers {

@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kit::act;
+use kit::fault;
 use kit::key::Key;
 use kit::pass::{Controller, Done, Fault, Found, Plan, Record, Write};
 use kit::runtime::Context;
 
 use crate::decide::{self, Chain, Deed, Round};
+use crate::kinds::Flavor;
 use crate::metrics::Families;
 use crate::record::{self, RoundDone};
 use crate::view::{Busy, ClaimSeen, PoolView, Stores};
@@ -70,6 +72,16 @@ impl Pools {
     }
 }
 
+/// The names of address objects that somebody else has: no cache has shown them.
+fn names_taken(round: &Round, faults: &[Option<Fault>]) -> Vec<(Flavor, Key)> {
+    let taken = |fault: &Option<Fault>| fault.as_ref().is_some_and(|fault| fault.reason == fault::EXISTS);
+    let chains = round.chains.iter().zip(faults).filter(|(_, fault)| taken(fault)).map(|(chain, _)| chain);
+    let made = chains.flat_map(|chain| chain.writes.iter().map(|write| (chain.claim.flavor, write)));
+    made.filter(|(_, write)| matches!(write, Write::Create { .. }))
+        .map(|(flavor, write)| (flavor, write.target().key.clone()))
+        .collect()
+}
+
 impl Controller for Pools {
     type View = PoolView;
     type Call = Round;
@@ -100,12 +112,17 @@ impl Controller for Pools {
     async fn call(&self, view: &PoolView, round: &Round) -> Result<RoundDone, Fault> {
         let chains = round.chains.iter().map(|chain| chain.writes.clone()).collect();
         let look = async |chain: usize, write: usize| {
-            let Chain { claim, writes, twins, .. } = &round.chains[chain];
-            let tells = matches!(writes[write], Write::Status { .. });
-            if tells { self.stores.look(&self.context, &view.key, claim.flavor, twins).await } else { Ok(()) }
+            let Chain { claim, deed, writes, twins, .. } = &round.chains[chain];
+            match (&writes[write], deed) {
+                (Write::Status { .. }, Deed::Grant(ip)) => {
+                    self.stores.look(&self.context, &view.key, *ip, (claim.flavor, twins)).await
+                }
+                _ => Ok(()),
+            }
         };
         let done = act::chains_asking(&self.context, self.name(), &view.key, chains, AT_ONCE, look).await;
         let faults: Vec<Option<Fault>> = done.into_iter().map(|done| done.failed).collect();
+        self.stores.learn_names(&self.context, names_taken(round, &faults)).await;
         let told = record::failures(view, round, &faults);
         act::chains(&self.context, self.name(), &view.key, told, AT_ONCE).await;
         self.count(view, round, &faults);

@@ -11,7 +11,7 @@ use kit::diff;
 use kit::owners;
 use kit::pass::{Next, Plan, Why, Write};
 
-use crate::kinds::{Address, ClaimId, ClaimName, Flavor, cluster_owner, pool_kind};
+use crate::kinds::{Address, ClaimId, ClaimName, Flavor, OfPool as _, cluster_owner, pool_kind};
 use crate::space::{Holder, Refusal, Space};
 use crate::view::{AddressSeen, ClaimSeen, ClusterSeen, HoldOff, PoolView, is_paused};
 
@@ -238,9 +238,14 @@ pub fn space(view: &PoolView, pool: &IPPool) -> Space {
 
 /// The space of the pool where claims have these addresses.
 pub fn space_with(view: &PoolView, pool: &IPPool, held: impl Iterator<Item = IpAddr>) -> Space {
-    let mut space = Space::new(&pool.spec, view.seed);
-    for ip in view.neighbours.iter().filter_map(Address::ip) {
-        space.hold(ip, Holder::Neighbour);
+    let mut space = Space::of(pool, view.seed);
+    for neighbour in &view.neighbours {
+        // An address of this pool under another's name is held below, as that of its claim.
+        let own = neighbour.address.pool().as_ref() == Some(&view.key);
+        let ip = if own { None } else { neighbour.address.ip() };
+        for ip in neighbour.named.into_iter().chain(ip) {
+            space.hold(ip, Holder::Neighbour);
+        }
     }
     for ip in held {
         space.hold(ip, Holder::Claim);
@@ -271,7 +276,8 @@ fn next(view: &PoolView, deleting: bool, served: Served) -> Next {
         return Next::Changed(Why::new(GIVEN_TWICE, shared));
     }
     if served.exhausted > 0 {
-        let message = format!("{} claims wait for a free address: add a range, or delete claims", served.exhausted);
+        let message =
+            format!("{} claims wait for a free address: add a range to spec.pools, or delete claims", served.exhausted);
         return Next::Changed(Why::new("PoolExhausted", message));
     }
     // Our own writes wake the pool once more, which confirms that nothing is left.

@@ -11,6 +11,7 @@
 //! |---|---|
 //! | [`range`] | a set of numbers with the first free one in O(log n) |
 //! | [`space`] | the addresses of a pool, who has which, and the choice of the next |
+//! | [`names`] | objects of others that have the name of one of ours |
 //! | [`contest`] | who keeps an address that several objects name |
 //! | [`kinds`] | the two kinds of claims and addresses behind one face |
 //! | [`view`] | what a decision may know, and how it is gathered |
@@ -30,6 +31,7 @@ pub mod decide;
 pub mod kinds;
 mod live;
 pub mod metrics;
+pub mod names;
 pub mod range;
 pub mod record;
 pub mod space;

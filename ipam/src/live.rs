@@ -12,7 +12,7 @@ use kit::key::Key;
 use kit::pass::Fault;
 use kit::runtime::Context;
 
-use crate::kinds::{Address, Flavor};
+use crate::kinds::{Address, Claim, Flavor};
 use crate::view::{AddressSeen, ClaimSeen, HoldOff};
 
 /// Questions of one sort that a pass asks the API server, at most; what is left waits for the next pass.
@@ -21,13 +21,14 @@ const LIVE_READS: usize = 64;
 const AT_ONCE: usize = 16;
 
 /// Asks for all that no cache can say for sure and that the next decision needs. Mostly there is nothing to ask. Answers
-/// how much was left for the next pass.
+/// how much was left for the next pass. `all` are the pool's claims in the cache, those of other managers, too.
 pub(crate) async fn ask_all(
     context: &Context,
+    all: &[Claim],
     claims: &mut [ClaimSeen],
     addresses: &mut Vec<AddressSeen>,
 ) -> Result<usize, Fault> {
-    let lost = confirm_missing(context, claims, addresses).await?;
+    let lost = confirm_missing(context, all, addresses).await?;
     Ok(lost + unseen(context, claims, addresses).await?)
 }
 
@@ -60,12 +61,8 @@ where
 
 /// Marks our addresses without a claim. The cache may not have seen a new claim yet, and ending an address cannot be
 /// taken back.
-async fn confirm_missing(
-    context: &Context,
-    claims: &[ClaimSeen],
-    addresses: &mut [AddressSeen],
-) -> Result<usize, Fault> {
-    let known: HashSet<_> = claims.iter().map(|seen| seen.claim.name()).collect();
+async fn confirm_missing(context: &Context, claims: &[Claim], addresses: &mut [AddressSeen]) -> Result<usize, Fault> {
+    let known: HashSet<_> = claims.iter().map(Claim::name).collect();
     let lost = |seen: &AddressSeen| seen.address.is_ours() && !known.contains(&seen.address.claim());
     let questions = addresses.iter().enumerate().filter(|(_, seen)| lost(seen)).map(|(at, seen)| {
         let (flavor, name) = seen.address.claim();
@@ -105,6 +102,14 @@ async fn unseen(context: &Context, claims: &mut [ClaimSeen], addresses: &mut Vec
         claims[*at].hold_off.get_or_insert(HoldOff::Unconfirmed);
     }
     Ok(rest.len())
+}
+
+/// Some address objects as the API server has them, at most as many as one pass asks for. Who asks does so after a write
+/// that failed; an answer that fails, too, says nothing that is not told already.
+pub(crate) async fn addresses(context: &Context, names: Vec<(Flavor, Key)>) -> Vec<Address> {
+    let read = async |(flavor, key): (Flavor, Key)| address(context, flavor, &key).await;
+    let answers = ask(&context.clock, names, read).await.map(|(answers, _)| answers);
+    answers.unwrap_or_default().into_iter().filter_map(|(_, address)| address).collect()
 }
 
 /// An address object as the API server has it.

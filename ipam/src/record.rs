@@ -131,16 +131,26 @@ impl<'a> Outcome<'a> {
         allocations
     }
 
-    /// An event for each claim that was told why it gets no address.
+    /// An event for each claim that was told why it gets no address, by us or by the API server.
     fn notes(&self, view: &PoolView) -> Vec<Note> {
-        let note = |chain: &Chain| match &chain.deed {
-            Deed::Refuse(refusal) => {
-                let target = view.claims.get(chain.at?)?.claim.target();
-                Some(Note::warning(target, "AllocationFailed", refusal.to_string()))
-            }
-            Deed::Grant(_) | Deed::Release(_) => None,
+        let note = |(chain, fault): &(&Chain, Option<&Fault>)| {
+            let claim = &view.claims.get(chain.at?)?.claim;
+            let text = match (&chain.deed, fault) {
+                (Deed::Refuse(refusal), None) => refusal.to_string(),
+                (Deed::Grant(_), Some(fault)) => claim.fail(refusal(fault)?, view.now).map(|(text, _)| text)?,
+                (Deed::Refuse(_), Some(_)) | (Deed::Grant(_), None) | (Deed::Release(_), _) => return None,
+            };
+            Some(Note::warning(claim.target(), "AllocationFailed", text))
         };
-        self.done().filter_map(note).collect()
+        self.chains.iter().filter_map(note).collect()
+    }
+}
+
+/// What the API server refused for good; other faults pass by themselves.
+fn refusal(fault: &Fault) -> Option<&str> {
+    match fault.class {
+        Class::Bug | Class::User => Some(&fault.message),
+        Class::Again | Class::Backoff | Class::Peer => None,
     }
 }
 
@@ -219,7 +229,7 @@ fn ready(view: &PoolView, pool: &IPPool, usage: Usage) -> Condition {
         return Condition::no("Ready", "ClusterNotFound", format!("waiting for Cluster {name}; {numbers}"));
     }
     if usage.free == 0 {
-        return Condition::no("Ready", "Exhausted", format!("{numbers}; add a range, or delete claims"));
+        return Condition::no("Ready", "Exhausted", format!("{numbers}; add a range to spec.pools, or delete claims"));
     }
     Condition::yes("Ready", "AddressesAvailable").message(numbers)
 }
@@ -284,11 +294,12 @@ fn full_or_free(pool: &IPPool, old: Option<MetaCondition>, new: Option<MetaCondi
 /// The status writes for claims whose address object the API server refused.
 pub fn failures(view: &PoolView, round: &Round, faults: &[Option<Fault>]) -> Vec<Vec<Write>> {
     let refused = round.chains.iter().zip(faults).filter_map(|(chain, fault)| {
-        let fault = fault.as_ref().filter(|fault| matches!(fault.class, Class::Bug | Class::User))?;
+        let message = fault.as_ref().and_then(refusal)?;
         let seen = view.claims.get(chain.at?)?;
-        matches!(chain.deed, Deed::Grant(_)).then(|| seen.claim.fail(&fault.message, view.now))?
+        let (_, write) = matches!(chain.deed, Deed::Grant(_)).then(|| seen.claim.fail(message, view.now))??;
+        Some(vec![write])
     });
-    refused.map(|write| vec![write]).collect()
+    refused.collect()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use api::ipam::interval::{self, Family, Interval, address, number};
-use api::ipam::{AllocationStrategy, IPPoolSpec};
+use api::ipam::{AllocationStrategy, IPPool, IPPoolSpec};
 
 use crate::kinds::{ClaimId, Flavor};
 use crate::range::Taken;
@@ -28,7 +28,7 @@ pub enum Holder {
     Claim,
     /// It is pre-allocated to claims of this name.
     Reserved(String),
-    /// A pool with the same name prefix gave it out: its object has the name that ours would have.
+    /// An object of others has this address and a name prefix of ours, or the name that ours would have.
     Neighbour,
     /// It is a gateway or DNS server of the pool. Not given out by itself, but to those who ask for it.
     Network,
@@ -46,9 +46,9 @@ pub struct Chosen {
 /// Why a claim gets no address now. The texts of the older cases are those that users know from the Go manager.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// All addresses are taken; served as soon as one becomes free or a range is added.
-    #[error("Exhausted IP Pools")]
-    Exhausted,
+    /// All addresses of the pool of this name are taken; served as soon as one becomes free or a range is added.
+    #[error("Exhausted IP Pools: spec.pools of IPPool {0} has no free address; add a range there, or delete claims")]
+    Exhausted(String),
     /// The annotation is no address.
     #[error("Invalid ipAddress annotation \"{0}\": not a valid IP address")]
     BadRequest(String),
@@ -67,6 +67,16 @@ pub enum Refusal {
     /// Somebody else has the pre-allocated address, e.g. since before the pre-allocation.
     #[error("Pre-allocated IP {0} is in use by another claim; it is given as soon as that claim is deleted")]
     PreAllocatedTaken(IpAddr),
+    /// An object of others has the address that the claim must have, or its name.
+    #[error("{wish}: {object} is in the way; delete that object if nobody uses it, or {remedy}")]
+    InTheWay {
+        /// What cannot be fulfilled.
+        wish: String,
+        /// The object.
+        object: String,
+        /// What else helps.
+        remedy: &'static str,
+    },
     /// Its address object, made by somebody else, names an address that another claim has.
     #[error("IPAddress {object} names an address that {keeper} has; delete that object, or write a free address there")]
     Collides {
@@ -116,16 +126,23 @@ pub struct Space {
     taken: BTreeMap<Family, Taken>,
     /// Those among them that no claim has. Claims are not listed: there may be a million.
     kept: BTreeMap<IpAddr, Holder>,
-    /// Addresses that more than one claim was said to have.
+    /// Addresses that more than one claim was said to have, or a claim and a neighbour.
     doubles: BTreeSet<IpAddr>,
     reserved: BTreeMap<String, IpAddr>,
     /// Slots before this one are full: nothing is ever given back to a space.
     full: usize,
     random: bool,
     seed: u64,
+    /// Name of the pool, for messages.
+    pool: String,
 }
 
 impl Space {
+    /// The space of a pool, as [`Space::new`].
+    pub fn of(pool: &IPPool, seed: u64) -> Self {
+        Self { pool: pool.metadata.name.clone().unwrap_or_default(), ..Self::new(&pool.spec, seed) }
+    }
+
     /// The space of a pool where only pre-allocations, gateways and DNS servers are held. `seed` drives the random
     /// strategy.
     pub fn new(spec: &IPPoolSpec, seed: u64) -> Self {
@@ -167,7 +184,7 @@ impl Space {
         let free = self.taken.entry(family).or_default().insert(number);
         if holder != Holder::Claim {
             self.kept.insert(ip, holder);
-        } else if !free && self.kept.remove(&ip).is_none() {
+        } else if !free && matches!(self.kept.remove(&ip), None | Some(Holder::Claim | Holder::Neighbour)) {
             self.doubles.insert(ip);
         }
     }
@@ -299,7 +316,7 @@ impl Space {
             }
             self.full = index + 1;
         }
-        Err(Refusal::Exhausted)
+        Err(Refusal::Exhausted(self.pool.clone()))
     }
 }
 

@@ -1,11 +1,13 @@
 //! [`PoolView`]: everything one decision about a pool may know, and how it is gathered.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use api::capi::Cluster;
 use api::ipam::capi::{self, IPAddressClaim};
+use api::ipam::validate::InUse;
 use api::ipam::{IPAddress, IPClaim, IPPool};
 use jiff::Timestamp;
 use kit::Kind;
@@ -18,6 +20,9 @@ use kit::wakes::Registration;
 
 use crate::kinds::{Address, Claim, Flavor, OfPool};
 use crate::live;
+use crate::names::{self, NAME, Named, Neighbour};
+
+mod neighbours;
 
 /// Index of claims and addresses by the key of their pool.
 const POOL: &str = "ipam-pool";
@@ -106,8 +111,9 @@ pub struct PoolView {
     pub claims: Vec<ClaimSeen>,
     /// Addresses from it.
     pub addresses: Vec<AddressSeen>,
-    /// Addresses from other pools whose objects have the same name prefix.
-    pub neighbours: Vec<Address>,
+    /// Address objects of others, and of no pool, that keep addresses of this pool back: those of pools with the same name
+    /// prefix, and those with a name that one of ours would have.
+    pub neighbours: Vec<Neighbour>,
     /// Set once this process has done something for the pool.
     pub busy: Option<Busy>,
     /// Questions to the API server that are left for the next pass.
@@ -135,6 +141,15 @@ fn text(key: &Key) -> String {
 
 fn by_pool<K: Kind + OfPool>(store: Store<K>) -> Store<K> {
     store.index(POOL, |object| object.pool().iter().map(text).collect())
+}
+
+fn by_name<K: Named>(store: Store<K>) -> Store<K> {
+    store.index(NAME, names::values)
+}
+
+fn pools<K: OfPool>(old: Option<&K>, new: Option<&K>) -> Vec<Key> {
+    let keys: BTreeSet<Key> = old.into_iter().chain(new).filter_map(K::pool).collect();
+    keys.into_iter().collect()
 }
 
 fn prefix_of(pool: &IPPool) -> String {
@@ -177,26 +192,23 @@ impl Stores {
                 .index(PREFIX, |pool| vec![prefix_of(pool)]),
             clusters,
             claims: by_pool(claims).index(CLUSTER, move |claim| cluster(&Claim::Metal3(Arc::new(claim.clone())))),
-            addresses: by_pool(addresses),
+            addresses: by_name(by_pool(addresses)),
             capi_claims: by_pool(capi_claims)
                 .index(CLUSTER, move |claim| cluster(&Claim::Capi(Arc::new(claim.clone())))),
-            capi_addresses: by_pool(capi_addresses),
+            capi_addresses: by_name(by_pool(capi_addresses)),
         }
     }
 
-    /// What wakes a pool: itself, its claims and addresses before and after a change, and the Clusters of all these.
+    /// What wakes a pool: itself, its claims and addresses before and after a change, the end of an address object of
+    /// others that kept one of its addresses back, and the Clusters of all these.
     pub fn wakes(&self) -> Registration {
-        fn pools<K: OfPool>(old: Option<&K>, new: Option<&K>) -> Vec<Key> {
-            let keys: BTreeSet<Key> = old.into_iter().chain(new).filter_map(K::pool).collect();
-            keys.into_iter().collect()
-        }
-        let stores = self.clone();
+        let [metal3, capi, stores] = [(); 3].map(|()| self.clone());
         Registration::new()
             .own(&self.pools)
             .watch(&self.claims, pools)
-            .watch(&self.addresses, pools)
+            .watch(&self.addresses, move |old, new| metal3.of_address(old, new))
             .watch(&self.capi_claims, pools)
-            .watch(&self.capi_addresses, pools)
+            .watch(&self.capi_addresses, move |old, new| capi.of_address(old, new))
             .watch(&self.clusters, move |old: Option<&Cluster>, new: Option<&Cluster>| {
                 // Only its coming, going and pause matter here; its status changes all the time.
                 let state = |cluster: Option<&Cluster>| cluster.map(is_paused);
@@ -218,19 +230,22 @@ impl Stores {
         if pool.as_ref().is_some_and(|pool| !owners::watched(&pool.metadata, &context.watch_filter)) {
             return Found::Missing;
         }
-        let mut claims = self.claims_of(key, &context.watch_filter);
+        let all = self.claims_of(key);
+        let served = |claim: &&Claim| owners::watched(claim.meta(), &context.watch_filter);
+        let seen = |claim: &Claim| ClaimSeen { hold_off: self.hold_off(claim), claim: claim.clone() };
+        let mut claims: Vec<ClaimSeen> = all.iter().filter(served).map(seen).collect();
         let mut addresses = self.addresses_of(key);
         if pool.is_none() && claims.is_empty() && addresses.is_empty() {
             return Found::Missing;
         }
-        let unasked = match live::ask_all(context, &mut claims, &mut addresses).await {
+        let unasked = match live::ask_all(context, &all, &mut claims, &mut addresses).await {
             Ok(unasked) => unasked,
             Err(fault) => return Found::Later(fault),
         };
         Found::View(PoolView {
             key: key.clone(),
             cluster: pool.as_ref().map_or(ClusterSeen::Unnamed, |pool| self.cluster_of(pool)),
-            neighbours: pool.as_ref().map(|pool| self.neighbours_of(pool)).unwrap_or_default(),
+            neighbours: pool.as_ref().map(|pool| self.neighbours_of(pool, &context.watch_filter)).unwrap_or_default(),
             pool,
             claims,
             addresses,
@@ -251,14 +266,15 @@ impl Stores {
         }
     }
 
-    fn claims_of(&self, key: &Key, filter: &str) -> Vec<ClaimSeen> {
+    /// All claims on the pool, oldest first, those of other managers, too.
+    fn claims_of(&self, key: &Key) -> Vec<Claim> {
         let value = text(key);
         let metal3 = self.claims.by(POOL, &value).into_iter().map(Claim::Metal3);
         let capi = self.capi_claims.by(POOL, &value).into_iter().map(Claim::Capi);
-        let mut claims: Vec<Claim> = metal3.chain(capi).filter(|claim| owners::watched(claim.meta(), filter)).collect();
+        let mut claims: Vec<Claim> = metal3.chain(capi).collect();
         let age = |claim: &Claim| claim.meta().creation_timestamp.as_ref().map(|time| time.0);
         claims.sort_by(|a, b| age(a).cmp(&age(b)).then_with(|| a.name().cmp(&b.name())));
-        claims.into_iter().map(|claim| ClaimSeen { hold_off: self.hold_off(&claim), claim }).collect()
+        claims
     }
 
     fn hold_off(&self, claim: &Claim) -> Option<HoldOff> {
@@ -275,19 +291,29 @@ impl Stores {
     }
 
     fn addresses_of(&self, key: &Key) -> Vec<AddressSeen> {
-        let value = text(key);
-        let metal3 = self.addresses.by(POOL, &value).into_iter().map(Address::Metal3);
-        let capi = self.capi_addresses.by(POOL, &value).into_iter().map(Address::Capi);
-        metal3.chain(capi).map(|address| AddressSeen { address, claim_is_gone: false }).collect()
+        let addresses = self.addresses_by(POOL, &text(key));
+        addresses.map(|address| AddressSeen { address, claim_is_gone: false }).collect()
     }
 
-    /// Whether the pool serves claims of this kind, or did, as far as the cache knows.
+    /// The addresses in use of a pool, as the cache knows them.
+    pub fn in_use(&self, key: &Key) -> InUse {
+        let addresses = self.addresses_by(POOL, &text(key));
+        addresses.filter_map(|address| Some((address.ip()?, address.claim().1.to_owned()))).collect()
+    }
+
+    fn addresses_by(&self, index: &'static str, value: &str) -> impl Iterator<Item = Address> + use<> {
+        let metal3 = self.addresses.by(index, value).into_iter().map(Address::Metal3);
+        metal3.chain(self.capi_addresses.by(index, value).into_iter().map(Address::Capi))
+    }
+
+    /// Whether the pool, or one with the same name prefix, serves claims of this kind, or did, as far as the cache knows.
     fn serves(&self, flavor: Flavor, pool: &Key) -> bool {
-        let value = text(pool);
-        match flavor {
+        let prefix = self.pools.get(pool).map(|pool| prefix_of(&pool));
+        let near = prefix.iter().flat_map(|prefix| self.pools.by(PREFIX, prefix)).map(|pool| Key::of(&*pool));
+        near.chain([pool.clone()]).map(|pool| text(&pool)).any(|value| match flavor {
             Flavor::Metal3 => self.claims.has(POOL, &value) || self.addresses.has(POOL, &value),
             Flavor::Capi => self.capi_claims.has(POOL, &value) || self.capi_addresses.has(POOL, &value),
-        }
+        })
     }
 
     /// Asks for other address objects of an address, right before the claim of `flavor` is told that it has it. Whoever
@@ -297,28 +323,37 @@ impl Stores {
         &self,
         context: &Context,
         pool: &Key,
-        flavor: Flavor,
-        twins: &[(Flavor, String)],
+        ip: IpAddr,
+        (flavor, twins): (Flavor, &[(Flavor, String)]),
     ) -> Result<(), Fault> {
         for (other, name) in twins.iter().filter(|(other, _)| *other == flavor || self.serves(*other, pool)) {
             let key = Key::new(&pool.namespace, name);
             let Some(twin) = live::address(context, *other, &key).await? else { continue };
+            self.learn(&twin);
+            // Under this name, but about another address: names of different kinds do not exclude each other.
+            if twin.ip() != Some(ip) {
+                continue;
+            }
             let (flavor, claim) = twin.claim();
             let kind = flavor.claim_kind();
             let message = format!("{kind} {claim} has an address object {name} of the same address; looking again");
-            match twin {
-                Address::Metal3(address) => self.addresses.wrote(Arc::unwrap_or_clone(address)),
-                Address::Capi(address) => self.capi_addresses.wrote(Arc::unwrap_or_clone(address)),
-            }
             return Err(Fault::new(Class::Again, CONTESTED, message));
         }
         Ok(())
     }
 
-    fn neighbours_of(&self, pool: &IPPool) -> Vec<Address> {
-        let others = self.pools.by(PREFIX, &prefix_of(pool)).into_iter().map(|other| Key::of(&*other));
-        let others = others.filter(|other| *other != Key::of(pool));
-        others.flat_map(|other| self.addresses_of(&other)).map(|seen| seen.address).collect()
+    /// Puts address objects whose names turned out to be taken into the cache, so that the next pass knows them.
+    pub async fn learn_names(&self, context: &Context, taken: Vec<(Flavor, Key)>) {
+        for address in live::addresses(context, taken).await {
+            self.learn(&address);
+        }
+    }
+
+    fn learn(&self, address: &Address) {
+        match address {
+            Address::Metal3(address) => self.addresses.wrote((**address).clone()),
+            Address::Capi(address) => self.capi_addresses.wrote((**address).clone()),
+        }
     }
 }
 
@@ -326,3 +361,6 @@ impl Stores {
 pub fn is_paused(cluster: &Cluster) -> bool {
     cluster.is_paused() || owners::paused(&cluster.metadata)
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

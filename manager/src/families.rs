@@ -44,10 +44,10 @@ impl Family {
     }
 
     /// Its admission and conversion webhooks.
-    pub(crate) fn hooks(self) -> Hooks {
+    pub(crate) fn hooks(self, context: &Context) -> Hooks {
         match self {
             Self::CapiProvider => capi_provider::hooks(),
-            Self::Ipam => ipam::hooks(),
+            Self::Ipam => ipam::hooks(context),
             Self::Bmo => bmo::hooks(),
         }
     }

@@ -82,7 +82,7 @@ fn listen(tasks: &mut JoinSet<Result<&'static str>>, context: &Context, common: 
             cert_dir: common.webhook_cert_dir.clone(),
             self_signed: names.map(ToOwned::to_owned).collect(),
         };
-        let hooks = families.iter().fold(Hooks::new(), |all, family| all.merge(family.hooks()));
+        let hooks = families.iter().fold(Hooks::new(), |all, family| all.merge(family.hooks(context)));
         let opening = context.health.waiting("the webhook server and its certificate".to_owned());
         let stop = stop.clone();
         tasks.spawn(async move {

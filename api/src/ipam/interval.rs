@@ -71,13 +71,13 @@ impl Subnet {
     pub fn parse(text: &str) -> Result<Self, RangeError> {
         let broken = || RangeError::Subnet(text.to_owned());
         let (ip, prefix) = text.split_once('/').ok_or_else(broken)?;
-        // Not the canonical form: the prefix belongs to the form that is written.
         let ip: IpAddr = ip.parse().map_err(|_| broken())?;
-        let (family, written) = match ip {
-            IpAddr::V4(ip) => (Family::V4, u128::from(u32::from(ip))),
-            IpAddr::V6(ip) => (Family::V6, u128::from(ip)),
-        };
-        let prefix: u8 = prefix.parse().map_err(|_| broken())?;
+        let mut prefix: u8 = prefix.parse().map_err(|_| broken())?;
+        let (family, written) = number(ip);
+        // The prefix belongs to the form that is written: of IPv4 written as IPv6 it covers the 96 bits before.
+        if ip.is_ipv6() && family == Family::V4 {
+            prefix = prefix.checked_sub(96).ok_or_else(|| RangeError::MappedSubnet(text.to_owned()))?;
+        }
         let host_bits = family.bits().checked_sub(prefix).ok_or_else(broken)?;
         let hosts = match host_bits {
             128 => u128::MAX,
@@ -118,6 +118,8 @@ pub enum RangeError {
     Address(String),
     /// Not a subnet.
     Subnet(String),
+    /// IPv4 written as IPv6, with more than IPv4 inside.
+    MappedSubnet(String),
     /// The parts are of both families.
     MixedFamilies,
     /// The last address is before the first.
@@ -129,6 +131,9 @@ impl fmt::Display for RangeError {
         match self {
             Self::Address(text) => write!(f, "{text:?} is not a valid IP address"),
             Self::Subnet(text) => write!(f, "{text:?} is not a valid subnet such as 192.0.2.0/24"),
+            Self::MappedSubnet(text) => {
+                write!(f, "{text:?} is IPv4 written as IPv6 with a prefix below 96; write it as IPv4: 192.0.2.0/24")
+            }
             Self::MixedFamilies => f.write_str("IPv4 and IPv6 are mixed; write one range for each"),
             Self::Backwards => f.write_str("end is before start; exchange them"),
         }

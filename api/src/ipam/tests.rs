@@ -35,6 +35,8 @@ fn ranges_cover_what_the_go_manager_gives_out() {
         (range("192.0.2.20", "2001:db8::1", ""), Err(RangeError::MixedFamilies)),
         (range("192.0.2.20", "", "2001:db8::/64"), Err(RangeError::MixedFamilies)),
         (range("::ffff:c000:20a", "192.0.2.20", ""), v4("192.0.2.10", "192.0.2.20")),
+        (range("", "", "::ffff:c000:200/120"), v4("192.0.2.1", "192.0.2.255")),
+        (range("192.0.2.9", "", "::ffff:c000:200/124"), v4("192.0.2.9", "192.0.2.15")),
     ];
     for (range, wanted) in table {
         assert_eq!(range.interval(), wanted, "{range:?}");
@@ -95,6 +97,8 @@ fn rules_of_pools() {
         (edit(|s| s.pools.push(Range::default())), vec![(Kind::Required, "spec.pools[1]")]),
         (base().range("192.0.2.20", "192.0.2.10"), vec![(Kind::Invalid, "spec.pools[1]")]),
         (base().subnet("192.0.2.0/33"), vec![(Kind::Invalid, "spec.pools[1]")]),
+        (base().subnet("::ffff:c000:200/95"), vec![(Kind::Invalid, "spec.pools[1]")]),
+        (base().subnet("::ffff:c000:200/129"), vec![(Kind::Invalid, "spec.pools[1]")]),
         (base().pre_allocated("a", "x"), vec![(Kind::Invalid, "spec.preAllocations[a]")]),
         (base().pre_allocated("a", "192.0.2.9"), vec![(Kind::Invalid, "spec.preAllocations")]),
         (
@@ -121,11 +125,15 @@ fn rules_of_pools() {
 
 #[test]
 fn what_of_a_pool_may_not_change() {
+    let none = validate::InUse::new();
     let old = ip_pool("ns", "p").range("192.0.2.10", "192.0.2.20").allocated("c", "192.0.2.15");
     let edit = |change: fn(&mut IPPoolSpec)| {
         let mut pool = old.clone();
         change(&mut pool.spec);
-        fields(&validate::pool_update(&old, &pool)).into_iter().map(|(_, field)| field.to_owned()).collect::<Vec<_>>()
+        fields(&validate::pool_update(&old, &pool, &none))
+            .into_iter()
+            .map(|(_, field)| field.to_owned())
+            .collect::<Vec<_>>()
     };
     assert_eq!(edit(|_| {}), [""; 0]);
     assert_eq!(edit(|s| s.name_prefix = "q".into()), ["spec.namePrefix"]);
@@ -136,13 +144,20 @@ fn what_of_a_pool_may_not_change() {
 
     let mut shrunk = old.clone();
     shrunk.spec.pools[0].end = Some("192.0.2.14".into());
-    let told = validate::pool_update(&old, &shrunk).to_string();
+    let told = validate::pool_update(&old, &shrunk, &none).to_string();
     assert!(told.contains("is in use but out of bounds of the pools given"), "{told}");
+
+    let newer = validate::InUse::from([(parse("192.0.2.12").unwrap(), "new".to_owned())]);
+    let mut shrunk = old.clone();
+    shrunk.spec.pools[0].start = Some("192.0.2.13".into());
+    assert_eq!(fields(&validate::pool_update(&old, &shrunk, &none)), []);
+    let told = validate::pool_update(&old, &shrunk, &newer).to_string();
+    assert!(told.contains("192.0.2.12 of claim \"new\" is in use"), "known before the status shows it: {told}");
 
     let stray = old.clone().allocated("by-hand", "198.51.100.1");
     let mut new = stray.clone();
     new.spec.gateway = Some("192.0.2.1".into());
-    assert_eq!(fields(&validate::pool_update(&stray, &new)), [], "an address made by hand forbids nothing");
+    assert_eq!(fields(&validate::pool_update(&stray, &new, &none)), [], "an address made by hand forbids nothing");
 }
 
 #[test]

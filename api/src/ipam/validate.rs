@@ -27,8 +27,12 @@ pub fn pool(object: &IPPool) -> Violations {
     all
 }
 
-/// The broken rules that a change brings, and what may not be changed.
-pub fn pool_update(old: &IPPool, new: &IPPool) -> Violations {
+/// Addresses in use with the names of their claims.
+pub type InUse = BTreeMap<IpAddr, String>;
+
+/// The broken rules that a change brings, and what may not be changed. The pool's status lags while claims are served:
+/// who knows of more addresses in use than it shows names them.
+pub fn pool_update(old: &IPPool, new: &IPPool, in_use: &InUse) -> Violations {
     let before = pool(old);
     let mut all = Violations::new();
     for violation in pool(new) {
@@ -43,14 +47,16 @@ pub fn pool_update(old: &IPPool, new: &IPPool) -> Violations {
     if strategy(old) != strategy(new) {
         all.forbidden("spec.allocationStrategy", "cannot be modified after creation");
     }
-    for (claim, text) in old.status.iter().flat_map(|s| &s.allocations) {
-        let Ok(ip) = parse(text) else { continue };
+    let shown = old.status.iter().flat_map(|s| &s.allocations);
+    let shown = shown.filter_map(|(claim, text)| Some((parse(text).ok()?, claim)));
+    let all_in_use: BTreeMap<IpAddr, &String> = in_use.iter().map(|(ip, claim)| (*ip, claim)).chain(shown).collect();
+    for (ip, claim) in all_in_use {
         // An address outside the old ranges, made by hand, must not forbid every later change.
         if in_some(&old.spec.pools, ip) && !in_some(&new.spec.pools, ip) {
             all.forbidden(
                 "spec.pools",
                 format!(
-                    "{text} of claim {claim:?} is in use but out of bounds of the pools given; delete the claim first"
+                    "{ip} of claim {claim:?} is in use but out of bounds of the pools given; delete the claim first"
                 ),
             );
         }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use api::ipam::{IPPool, address_name};
+use api::ipam::{IPPool, address_name, interval};
 use kit::owners;
 use kit::pass::Write;
 
@@ -57,10 +57,10 @@ pub(super) fn serve<'a>(view: &'a PoolView, pool: &IPPool, by_claim: &ByClaim<'a
         if chains.len() > round(view) {
             break;
         }
-        match choose(pool, &view.claims[at].claim, &mut space) {
+        match choose(view, pool, &view.claims[at].claim, &mut space) {
             Ok(chosen) => chains.push(give(view, pool, at, &chosen)),
             Err(refusal) => {
-                served.exhausted += usize::from(refusal == Refusal::Exhausted);
+                served.exhausted += usize::from(matches!(refusal, Refusal::Exhausted(_)));
                 chains.extend(refuse(view, at, refusal));
             }
         }
@@ -162,12 +162,41 @@ fn give(view: &PoolView, pool: &IPPool, at: usize, chosen: &Chosen) -> Chain {
     Chain { twins, ..Chain::new(claim.id(), Some(at), Deed::Grant(chosen.ip), writes) }
 }
 
-fn choose(pool: &IPPool, claim: &Claim, space: &mut Space) -> Result<Chosen, Refusal> {
+fn choose(view: &PoolView, pool: &IPPool, claim: &Claim, space: &mut Space) -> Result<Chosen, Refusal> {
     if owners::deleting(&pool.metadata) {
         return Err(Refusal::PoolDeleting);
     }
     // A claim that lost its address object (deleted by hand) gets the same address again.
-    space.choose(&claim.id(), claim.requested(), claim.before(pool))
+    let chosen = space.choose(&claim.id(), claim.requested(), claim.before(pool));
+    chosen.map_err(|refusal| in_the_way(view, claim, &refusal).unwrap_or(refusal))
+}
+
+/// Who only gets this one address is told which object of others keeps it back, if it is one.
+fn in_the_way(view: &PoolView, claim: &Claim, refusal: &Refusal) -> Option<Refusal> {
+    let (ip, wish, remedy) = match refusal {
+        Refusal::NotAvailable => {
+            let wanted = interval::parse(claim.requested()?).ok()?;
+            (wanted, refusal.to_string(), "ask for another address")
+        }
+        Refusal::PreAllocatedTaken(ip) => {
+            (*ip, format!("Pre-allocated IP {ip} not available"), "change spec.preAllocations of the pool")
+        }
+        Refusal::Exhausted(_)
+        | Refusal::BadRequest(_)
+        | Refusal::Conflict
+        | Refusal::RequestedOutside(_)
+        | Refusal::PreAllocatedOutside
+        | Refusal::InTheWay { .. }
+        | Refusal::Collides { .. }
+        | Refusal::BadPrefix(_)
+        | Refusal::PoolDeleting
+        | Refusal::PoolMissing => return None,
+    };
+    if view.addresses.iter().any(|seen| seen.address.ip() == Some(ip)) {
+        return None;
+    }
+    let neighbour = view.neighbours.iter().find(|neighbour| neighbour.keeps(ip))?;
+    Some(Refusal::InTheWay { wish, object: neighbour.to_string(), remedy })
 }
 
 pub(super) fn refuse(view: &PoolView, at: usize, refusal: Refusal) -> Option<Chain> {

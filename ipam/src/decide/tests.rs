@@ -21,6 +21,7 @@ fn at(second: i64) -> Timestamp {
 }
 
 pub(crate) mod contested;
+mod neighbours;
 
 /// A view of a pool that has our finalizer already.
 pub(crate) fn view(pool: Option<IPPool>) -> PoolView {
@@ -214,7 +215,8 @@ fn a_claim_that_cannot_be_served_delays_nobody_and_is_told_once() {
             "broken: refuse Invalid ipAddress annotation \"ten\": not a valid IP address by status",
             "a: grant 10.0.0.1 by patch, create, status",
             "b: grant 10.0.0.2 by patch, create, status",
-            "c: refuse Exhausted IP Pools by status",
+            "c: refuse Exhausted IP Pools: spec.pools of IPPool p has no free address; add a range there, or delete claims \
+             by status",
         ]
     );
     assert_eq!(reason(&plan), Some("PoolExhausted"));
@@ -334,7 +336,7 @@ fn an_address_without_a_claim_is_kept_for_a_while_and_then_ended() {
     };
     assert_eq!(deeds(&orphan(601, true, true))[0], "lost: release 10.0.0.1 by patch, delete");
     let young = orphan(5, true, true);
-    assert_eq!(deeds(&young), ["new: refuse Exhausted IP Pools by status"]);
+    assert_eq!(deeds(&young), [format!("new: refuse {} by status", Refusal::Exhausted("p".to_owned()))]);
     assert!(matches!(&young.next, Next::After(pause, why) if *pause == ORPHAN_AGE && why.reason == "ClaimMissing"));
     assert_eq!(deeds(&orphan(601, false, true)).len(), 1, "not confirmed by a live read");
     let mut owned = view(Some(ip_pool("ns", "p").range("10.0.0.1", "10.0.0.1"))).address("lost", "10.0.0.1");
@@ -379,14 +381,6 @@ fn cluster_api_is_not_offered_a_prefix_that_it_refuses() {
             "m: grant 10.0.0.1 by patch, create, status",
         ]
     );
-}
-
-#[test]
-fn an_address_that_a_neighbour_gave_out_under_the_same_name_is_left_alone() {
-    let mut view =
-        view(Some(ip_pool("ns", "p").range("10.0.0.1", "10.0.0.9"))).address("x", "10.0.0.1").claim(metal3("a"));
-    view.neighbours = view.addresses.drain(..).map(|seen| seen.address).collect();
-    assert_eq!(deeds(&decide(&view)), ["a: grant 10.0.0.2 by patch, create, status"]);
 }
 
 #[test]

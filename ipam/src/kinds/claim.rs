@@ -226,23 +226,24 @@ impl Claim {
         }
     }
 
-    /// As [`Claim::refuse`], when the API server refused the address object.
-    pub fn fail(&self, message: &str, now: Timestamp) -> Option<Write> {
+    /// As [`Claim::refuse`], when the API server refused the address object; with the text that it is told.
+    pub fn fail(&self, message: &str, now: Timestamp) -> Option<(String, Write)> {
         let text = format!("Failed to create associated IPAddress object: {message}");
-        match self {
+        let write = match self {
             Self::Metal3(claim) => {
                 let mut after = (**claim).clone();
-                after.status.get_or_insert_default().error_message = Some(text);
+                after.status.get_or_insert_default().error_message = Some(text.clone());
                 diff::status(&**claim, &after)
             }
             Self::Capi(claim) => {
                 let mut after = (**claim).clone();
-                let ready = Condition::no("Ready", ready_reason::ALLOCATION_FAILED, text);
+                let ready = Condition::no("Ready", ready_reason::ALLOCATION_FAILED, text.clone());
                 let list = &mut after.status.get_or_insert_default().conditions;
                 conditions::set(list, &ready, claim.metadata.generation, now);
                 diff::status(&**claim, &after)
             }
-        }
+        };
+        Some((text, write?))
     }
 
     /// The creation of the address object that this claim gets.
@@ -302,7 +303,7 @@ impl Claim {
 
 fn reason(refusal: &Refusal) -> &'static str {
     match refusal {
-        Refusal::Exhausted => ready_reason::POOL_EXHAUSTED,
+        Refusal::Exhausted(_) => ready_reason::POOL_EXHAUSTED,
         Refusal::PoolDeleting | Refusal::PoolMissing => ready_reason::POOL_NOT_READY,
         Refusal::BadRequest(_)
         | Refusal::Conflict
@@ -310,6 +311,7 @@ fn reason(refusal: &Refusal) -> &'static str {
         | Refusal::RequestedOutside(_)
         | Refusal::PreAllocatedOutside
         | Refusal::PreAllocatedTaken(_)
+        | Refusal::InTheWay { .. }
         | Refusal::Collides { .. }
         | Refusal::BadPrefix(_) => ready_reason::ALLOCATION_FAILED,
     }

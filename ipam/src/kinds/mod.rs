@@ -35,6 +35,14 @@ impl Flavor {
         }
     }
 
+    /// The group of its kinds.
+    pub fn group(self) -> &'static str {
+        match self {
+            Self::Metal3 => api::ipam::GROUP,
+            Self::Capi => capi::GROUP,
+        }
+    }
+
     /// The kind of its claims, for messages.
     pub fn claim_kind(self) -> &'static str {
         match self {
@@ -96,6 +104,24 @@ impl OfPool for capi::IPAddress {
     fn pool(&self) -> Option<Key> {
         let reference = &self.spec.pool_ref;
         pool_key(&self.metadata, reference.is_ip_pool().then_some(reference.name.as_str()))
+    }
+}
+
+impl OfPool for Claim {
+    fn pool(&self) -> Option<Key> {
+        match self {
+            Self::Metal3(claim) => claim.pool(),
+            Self::Capi(claim) => claim.pool(),
+        }
+    }
+}
+
+impl OfPool for Address {
+    fn pool(&self) -> Option<Key> {
+        match self {
+            Self::Metal3(address) => address.pool(),
+            Self::Capi(address) => address.pool(),
+        }
     }
 }
 

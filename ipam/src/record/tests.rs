@@ -210,3 +210,29 @@ fn an_address_that_two_claims_were_told_is_shown_until_one_is_gone() {
     let (_, status) = recorded(&view, &[]);
     assert!(!status.to_string().contains(UNIQUE), "{status}");
 }
+
+#[test]
+fn what_the_api_server_refuses_is_told_once_per_text() {
+    let refused = |view: &PoolView, class: Class, text: &str| {
+        let plan = decide(view);
+        let faults = vec![Some(Fault::new(class, "ApiRefused", text))];
+        let writes = failures(view, plan.call.as_ref().unwrap(), &faults);
+        let done = Done { answer: Some(Ok(RoundDone { faults })), ..done(&plan, &[], view.now) };
+        let notes = record(view, &plan, &done).notes.into_iter().filter(|note| note.reason == "AllocationFailed");
+        (writes, notes.map(|note| note.message).collect::<Vec<_>>())
+    };
+    let pool = || view(Some(ip_pool("ns", "p").range("10.0.0.1", "10.0.0.9")));
+    let (writes, told) =
+        refused(&pool().claim(metal3("a")), Class::Bug, "create IPAddress ns/p-10-0-0-1: a label is wrong");
+    let text = "Failed to create associated IPAddress object: create IPAddress ns/p-10-0-0-1: a label is wrong";
+    assert_eq!((writes.len(), told.as_slice()), (1, [text.to_owned()].as_slice()));
+    let mut knows = metal3("a");
+    knows.status.get_or_insert_default().error_message = Some(text.to_owned());
+    let again = |class, text| {
+        let (writes, told) = refused(&pool().claim(knows.clone()), class, text);
+        (writes.len(), told.len())
+    };
+    assert_eq!(again(Class::Bug, "create IPAddress ns/p-10-0-0-1: a label is wrong"), (0, 0), "it knows");
+    assert_eq!(again(Class::Bug, "another text"), (1, 1));
+    assert_eq!(again(Class::Again, "somebody was first"), (0, 0), "that passes by itself");
+}

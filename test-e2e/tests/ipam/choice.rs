@@ -7,7 +7,7 @@ use api::ipam::{IPAddress, IPClaim, IPPool};
 use serde_json::{Value, json};
 use test_e2e::wait::until;
 
-use crate::stage::{LIMIT, Stage};
+use crate::stage::{EXHAUSTED, LIMIT, Stage};
 
 fn asks(ip: &str) -> Value {
     json!({ "annotations": { "ipAddress": ip } })
@@ -70,7 +70,7 @@ async fn pre_allocated_addresses_go_to_their_claims_of_either_kind_only() {
     stage.unclaim("one").await;
     stage.gone::<IPClaim>("one").await;
     stage.claim("late").await;
-    assert_eq!(stage.error_of("late").await, "Exhausted IP Pools", "it stays reserved");
+    assert_eq!(stage.error_of("late").await, EXHAUSTED, "it stays reserved");
     stage.claim("one").await;
     assert_eq!(stage.served("one").await, "2001:db8::2");
 }
@@ -126,7 +126,7 @@ async fn a_random_pool_is_filled_to_the_last_address() {
     }
     assert_eq!(given, (1..=8).map(|n| format!("10.0.0.{n}")).collect());
     stage.claim("ninth").await;
-    assert_eq!(stage.error_of("ninth").await, "Exhausted IP Pools");
+    assert_eq!(stage.error_of("ninth").await, EXHAUSTED);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -137,9 +137,9 @@ async fn claims_that_found_the_pool_exhausted_are_served_when_it_grows() {
     stage.claim("first").await;
     stage.served("first").await;
     stage.claim("second").await;
-    assert_eq!(stage.error_of("second").await, "Exhausted IP Pools");
+    assert_eq!(stage.error_of("second").await, EXHAUSTED);
     stage.capi_claim("third", PoolRef::ip_pool("p")).await;
-    assert_eq!(stage.capi_refused("third").await, ("PoolExhausted".to_owned(), "Exhausted IP Pools".to_owned()));
+    assert_eq!(stage.capi_refused("third").await, ("PoolExhausted".to_owned(), EXHAUSTED.to_owned()));
     let ranges = json!([{ "start": "10.0.0.1", "end": "10.0.0.1" }, { "start": "10.0.1.1", "end": "10.0.1.2" }]);
     stage.patch::<IPPool>("p", json!({ "spec": { "pools": ranges } })).await;
     let recovered = async || Ok(stage.address_of("second").await.ok().flatten());

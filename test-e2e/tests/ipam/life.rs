@@ -8,7 +8,7 @@ use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use test_e2e::wait::until;
 
-use crate::stage::{LIMIT, Stage};
+use crate::stage::{EXHAUSTED, LIMIT, Stage};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn claims_of_both_kinds_get_addresses_and_give_them_back() {
@@ -38,7 +38,7 @@ async fn claims_of_both_kinds_get_addresses_and_give_them_back() {
     assert_eq!((name.as_str(), reason.as_str()), ("net-192-0-2-11", "Allocated"));
 
     stage.claim("late").await;
-    assert_eq!(stage.error_of("late").await, "Exhausted IP Pools");
+    assert_eq!(stage.error_of("late").await, EXHAUSTED);
     stage.claim("fixed").await;
     assert_eq!(stage.served("fixed").await, "192.0.2.12");
     stage.unclaim("a").await;
@@ -198,11 +198,12 @@ async fn the_pool_tells_how_full_it_is() {
     let ranges = json!([{ "start": "10.0.0.1", "end": "10.0.0.2" }, { "start": "2001:db8::1", "end": "2001:db8::1" }]);
     stage.patch::<IPPool>("p", json!({ "spec": { "pools": ranges } })).await;
     stage.claim("d").await;
-    assert_eq!(stage.error_of("d").await, "Exhausted IP Pools");
+    assert_eq!(stage.error_of("d").await, EXHAUSTED);
     let exhausted = async || {
         let status = stage.api::<IPPool>().get("p").await?.status.unwrap_or_default();
         let ready = &status.conditions[0];
-        Ok((ready.reason == "Exhausted" && ready.message.contains("add a range, or delete claims")).then_some(()))
+        Ok((ready.reason == "Exhausted" && ready.message.contains("add a range to spec.pools, or delete claims"))
+            .then_some(()))
     };
     until("the condition", LIMIT, exhausted).await.unwrap();
     let labels = format!("{{namespace=\"{}\",pool=\"p\"}}", stage.namespace);

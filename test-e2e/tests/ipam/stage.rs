@@ -21,6 +21,9 @@ use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) const LIMIT: Duration = Duration::from_mins(1);
+/// What a claim is told when all addresses are taken.
+pub(crate) const EXHAUSTED: &str =
+    "Exhausted IP Pools: spec.pools of IPPool p has no free address; add a range there, or delete claims";
 
 static INSTALLED: OnceCell<()> = OnceCell::const_new();
 
