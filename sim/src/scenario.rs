@@ -55,6 +55,8 @@ pub const ALL: &[Scenario] = &[
     scenario!(by_hand, "an address object is deleted by hand", ""),
     scenario!(restore, "a backup brings addresses first, claims and pool later", ORDER),
     scenario!(spelling, "addresses written in other ways than ours", ORDER),
+    scenario!(taken_name, "objects of others have names that ours would have; one after the other goes", ORDER),
+    scenario!(next_door, "two pools with one name prefix and the same addresses", ORDER),
 ];
 
 /// The story of this name.
@@ -235,4 +237,38 @@ async fn spelling(user: User) -> Played {
     let spec = json!({ "poolRef": capi::PoolRef::ip_pool(POOL) });
     let asks = json!({ "annotations": { (annotation::IP_ADDRESS): "2001:db8::0:4" } });
     user.make::<IPAddressClaim>("asks", asks, spec).await
+}
+
+async fn taken_name(user: User) -> Played {
+    // Left over of a pool that is gone, without the finalizers by which it would be tidied up.
+    for (name, ip) in [("net-10-0-0-1", "10.0.0.1"), ("net-10-0-0-2", "10.9.9.9")] {
+        let spec = json!({ "address": ip, "claim": { "name": "ghost" }, "pool": { "name": "old" }, "prefix": 0 });
+        user.make::<IPAddress>(name, json!({}), spec).await?;
+    }
+    user.pool(5).await?;
+    user.claims(&["a"]).await?;
+    user.capi_claims(&["x"]).await?;
+    user.quiet().await;
+    // One that comes while the pool is in use.
+    let spec = json!({ "address": "10.0.0.5", "claimRef": { "name": "ghost" }, "poolRef": capi::PoolRef::ip_pool("old"),
+        "prefix": 24 });
+    user.make::<capi::IPAddress>("net-10-0-0-5", json!({}), spec).await?;
+    user.claim_with("wants-1", json!({ "annotations": { (annotation::IP_ADDRESS): "10.0.0.1" } })).await?;
+    user.capi_claims(&["late"]).await?;
+    user.quiet().await;
+    user.delete::<IPAddress>("net-10-0-0-1").await?;
+    user.quiet().await;
+    user.delete::<IPAddress>("net-10-0-0-2").await
+}
+
+async fn next_door(user: User) -> Played {
+    let of_q = || json!({ "poolRef": capi::PoolRef::ip_pool("q") });
+    user.pool(2).await?;
+    user.make::<IPPool>("q", json!({}), json!({ "namePrefix": "net", "pools": [range(1, 2)] })).await?;
+    user.claims(&["a"]).await?;
+    user.make::<IPAddressClaim>("x", json!({}), of_q()).await?;
+    user.quiet().await;
+    user.make::<IPAddressClaim>("late", json!({}), of_q()).await?;
+    user.quiet().await;
+    user.unclaim(&["a"]).await
 }

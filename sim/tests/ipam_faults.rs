@@ -48,6 +48,8 @@ scenarios! {
     by_hand,
     restore,
     spelling,
+    taken_name,
+    next_door,
 }
 
 #[test]
