@@ -8,10 +8,11 @@
 //! claims were told, nothing is taken from anybody: people must choose. Objects of other pools take part: one that nobody
 //! would take back keeps its address against a claim that was not told.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::net::IpAddr;
 
+use kit::key::Key;
 use kit::owners;
 
 use crate::kinds::{Address, ClaimName, Flavor, OfPool as _};
@@ -45,6 +46,8 @@ impl fmt::Display for Shared<'_> {
 pub struct Contest<'a> {
     /// The objects that must give way, with the claims that keep the addresses.
     lost: HashMap<ObjectName<'a>, ClaimName<'a>>,
+    /// Those among them that give way to an object of others.
+    foreign: HashSet<ObjectName<'a>>,
     /// What only people can settle.
     pub shared: Vec<Shared<'a>>,
 }
@@ -86,12 +89,12 @@ impl<'a> Contest<'a> {
             }
         }
         for number in numbers {
-            contest.settle(*number, rivals.remove(number).unwrap_or_default());
+            contest.settle(&view.key, *number, rivals.remove(number).unwrap_or_default());
         }
         contest
     }
 
-    fn settle(&mut self, ip: IpAddr, mut rivals: Vec<(Right, &'a Address)>) {
+    fn settle(&mut self, pool: &Key, ip: IpAddr, mut rivals: Vec<(Right, &'a Address)>) {
         let age = |address: &Address| address.meta().creation_timestamp.as_ref().map(|time| time.0);
         rivals.sort_by(|(a_right, a), (b_right, b)| {
             let by_age = || age(a).cmp(&age(b));
@@ -106,12 +109,21 @@ impl<'a> Contest<'a> {
         }
         let id = |address: &'a Address| (address.flavor(), address.name());
         let losers = rivals.into_iter().skip(tied.len().max(1)).map(|(_, address)| id(address));
-        self.lost.extend(losers.filter(|name| *name != id(keeper)).map(|name| (name, keeper.claim())));
+        let losers: Vec<ObjectName<'a>> = losers.filter(|name| *name != id(keeper)).collect();
+        if keeper.pool().as_ref() != Some(pool) {
+            self.foreign.extend(&losers);
+        }
+        self.lost.extend(losers.into_iter().map(|name| (name, keeper.claim())));
     }
 
     /// Who keeps the address of an object that must give way.
     pub fn keeper(&self, address: &Address) -> Option<ClaimName<'a>> {
         self.lost.get(&(address.flavor(), address.name())).copied()
+    }
+
+    /// Whether this object gives way to one of others.
+    pub fn gives_way_to_others(&self, address: &Address) -> bool {
+        self.foreign.contains(&(address.flavor(), address.name()))
     }
 
     /// Whether this object must give way.

@@ -62,7 +62,7 @@ impl fmt::Display for Neighbour {
 }
 
 /// The prefix of the pool that would have given an object of this address this name.
-fn regular<'a>(name: &'a str, ip: IpAddr) -> Option<&'a str> {
+fn regular(name: &str, ip: IpAddr) -> Option<&str> {
     let prefix = name.strip_suffix(&address_name("", ip))?;
     (!prefix.is_empty() && address_name(prefix, ip) == name).then_some(prefix)
 }
@@ -72,13 +72,11 @@ fn regular<'a>(name: &'a str, ip: IpAddr) -> Option<&'a str> {
 fn prefixes<K: Named>(object: &K) -> (Vec<&str>, bool) {
     let name = object.meta().name.as_deref().unwrap_or_default();
     let own = interval::parse(object.text()).ok().and_then(|ip| regular(name, ip));
-    match own {
-        Some(prefix) => (vec![prefix], true),
-        None => {
-            let parts = name.match_indices('-').map(|(at, _)| &name[..at]);
-            (parts.filter(|prefix| !prefix.is_empty() && address_of_name(prefix, name).is_some()).collect(), false)
-        }
+    if let Some(prefix) = own {
+        return (vec![prefix], true);
     }
+    let parts = name.match_indices('-').map(|(at, _)| &name[..at]);
+    (parts.filter(|prefix| !prefix.is_empty() && address_of_name(prefix, name).is_some()).collect(), false)
 }
 
 fn space<K: Named>(object: &K) -> &str {

@@ -141,8 +141,11 @@ fn spare(
 /// that somebody made by hand is theirs to mend.
 fn give_way(view: &PoolView, at: usize, lost: &Address, contest: &Contest<'_>) -> Option<Chain> {
     let claim = &view.claims[at].claim;
-    if lost.is_ours() {
-        let writes = std::iter::once(claim.confirm()).chain(lost.end()).collect();
+    // One that a crash left without its finalizer still names its owner.
+    if lost.is_ours() || lost.has_owner() {
+        // An object of another pool may be gone for who sees more: the claim changes, so that nobody tells it meanwhile.
+        let proof = if contest.gives_way_to_others(lost) { claim.let_go() } else { None };
+        let writes = std::iter::once(proof.unwrap_or_else(|| claim.confirm())).chain(lost.end()).collect();
         return Some(Chain::new(claim.id(), Some(at), released(&[lost]), writes));
     }
     let (flavor, keeper) = contest.keeper(lost)?;

@@ -74,7 +74,8 @@ impl Stores {
             Flavor::Metal3 => self.claims.get(&key).map(Claim::Metal3),
             Flavor::Capi => self.capi_claims.get(&key).map(Claim::Capi),
         };
-        address.is_ours()
+        // While it ends it has no finalizer any more.
+        (address.is_ours() || address.has_owner())
             && claim.is_some_and(|claim| {
                 claim.pool() == address.pool()
                     && claim.told() != Some(address.name())

@@ -53,7 +53,7 @@ pub(crate) fn stores(pools: Vec<IPPool>, claims: Vec<IPClaim>, addresses: Vec<IP
 
 fn context() -> Context {
     let config = Config::new("http://127.0.0.1:1".parse().unwrap());
-    Context::new(Io::new(Client::try_from(config).unwrap()), Default::default())
+    Context::new(Io::new(Client::try_from(config).unwrap()), <_>::default())
 }
 
 fn found(stores: &Stores, pool: &IPPool) -> Vec<String> {

@@ -121,6 +121,10 @@ fn of_two_pools_that_gave_one_address_to_untold_claims_the_younger_object_gives_
     assert_eq!(deed(&view(90, true)), [goes]);
     assert_eq!(deed(&view(60, true)), [stays], "then by kind");
     assert_eq!(deed(&view(30, false)), [goes], "nobody takes theirs back: waiting would never end");
+    let plan = decide(&owned(view(90, true)));
+    let Write::Patch { target, body } = &plan.call.as_ref().unwrap().chains[0].writes[0] else { panic!("no patch") };
+    assert_eq!((target.key.name.as_str(), target.resource_version.as_deref()), ("a", Some("1")));
+    assert_eq!(body["metadata"]["finalizers"], serde_json::json!([]), "a change, so that nobody tells it meanwhile");
     let told = pool().claim(served(metal3("a"), "p-10-0-0-1")).address("a", "10.0.0.1");
     let told = told.neighbour(capi_of_pool("q", "p-10-0-0-1", "10.0.0.1", 90), false);
     assert_eq!(deed(&told), [""; 0], "what a claim was told stays");
