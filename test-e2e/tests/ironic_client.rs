@@ -316,6 +316,7 @@ async fn a_registered_redfish_node_needs_nothing() {
         name: "mapping~host",
         access: address.access,
         bmc: bmo::node::driver::driver_info(&access),
+        fingerprint: Some("known"),
         boot_mode: &BootMode::UefiSecureBoot,
         architecture: "x86_64",
         fast_inspection: false,

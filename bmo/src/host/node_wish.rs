@@ -124,8 +124,7 @@ pub fn has_login(view: &HostView, node: &Node) -> bool {
 pub fn fingerprint(view: &HostView) -> Option<String> {
     let Credentials::Read(secret) = &view.credentials else { return None };
     let login = credentials::login(secret).ok()?;
-    let name = names::node_name(view.namespace(), view.name());
-    Some(fingerprint::of(&name, &login.username, &login.password))
+    Some(fingerprint::of(secret.metadata.uid.as_deref()?, &login.username, &login.password))
 }
 
 /// Why Ironic cannot manage this host as it is wished.

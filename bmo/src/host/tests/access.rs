@@ -23,7 +23,7 @@ fn moved(state: S, node_state: N, given: Option<&str>) -> HostView {
     v.fingerprint = wish::fingerprint(&v);
     node(v, |node| {
         if let Some(password) = given {
-            node.extra.set(fingerprint::KEY, fingerprint::of("ns~a", "u", password));
+            node.extra.set(fingerprint::KEY, fingerprint::of("uid-secret", "u", password));
         }
     })
 }
@@ -61,7 +61,7 @@ fn what_a_node_is_given_is_remembered_with_it() {
     let value =
         |path: &str| patch.operations().iter().find(|o| o.path() == path).map(|o| serde_json::to_value(o).unwrap());
     assert_eq!(value("/driver_info/redfish_password").unwrap()["value"], "p");
-    assert_eq!(value("/extra/metal3_credentials").unwrap()["value"], fingerprint::of("ns~a", "u", "p"));
+    assert_eq!(value("/extra/metal3_credentials").unwrap()["value"], fingerprint::of("uid-secret", "u", "p"));
     let mut v = view(host(S::Registering));
     v.fingerprint = wish::fingerprint(&v);
     assert_eq!(wish::new_node(&v).unwrap().extra.text(fingerprint::KEY), v.fingerprint.as_deref());
