@@ -17,7 +17,9 @@ pub fn of(uid: &str, username: &str, password: &str) -> String {
         sum.update(part.len().to_be_bytes());
         sum.update(part);
     }
-    sum.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let mut text = format!("{:x}", sum.finalize());
+    text.truncate(16);
+    text
 }
 
 #[cfg(test)]
