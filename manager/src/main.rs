@@ -8,13 +8,12 @@
 
 mod args;
 mod families;
+mod peers;
 mod run;
-
-use clap::Parser;
 
 fn main() -> anyhow::Result<()> {
     // An error means that a provider is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let args = args::Args::parse();
+    let args = args::Args::from_command_line();
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run::run(args))
 }

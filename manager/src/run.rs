@@ -18,9 +18,13 @@ use crate::families::Family;
 
 /// Runs what the flags name until a signal comes or something ends that must not.
 pub(crate) async fn run(args: Args) -> Result<()> {
-    let (families, settings) = Family::of(args.command);
+    let (families, mut settings) = Family::of(args.command);
+    settings.peers.apply(&mut settings.common);
     let common = &settings.common;
     telemetry::start(common.log_format, &common.log_level);
+    for warning in settings.peers.warnings() {
+        tracing::warn!("{warning}");
+    }
     let io = Io::connect(common.kubeconfig.as_deref()).await.context("connecting to the API server")?;
     let stop = CancellationToken::new();
     let mut context = Context::new(io.clone(), stop.clone()).with_scope(common.scope());
