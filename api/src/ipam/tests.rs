@@ -29,6 +29,7 @@ fn ranges_cover_what_the_go_manager_gives_out() {
         (range("", "", "10.0.0.0/31"), v4("10.0.0.1", "10.0.0.1")),
         (range("", "192.0.2.20", "192.0.2.0/24"), v4("192.0.2.1", "192.0.2.20")),
         (range("", "", "10.0.0.0/32"), Ok(None)),
+        (range("", "", "2001:db8::7/128"), Ok(None)),
         (range("", "192.0.2.20", ""), Ok(None)),
         (range("198.51.100.1", "", "192.0.2.0/24"), Ok(None)),
         (range("192.0.2.20", "192.0.2.10", ""), Err(RangeError::Backwards)),
@@ -162,8 +163,11 @@ fn what_of_a_pool_may_not_change() {
 
 #[test]
 fn a_range_without_addresses_is_told() {
-    let pool = ip_pool("ns", "p").subnet("192.0.2.7/32").subnet("192.0.2.0/24");
-    assert_eq!(validate::pool_warnings(&pool), ["spec.pools[0] has no address that can be given out"]);
+    let pool = ip_pool("ns", "p").subnet("192.0.2.7/32").subnet("192.0.2.0/24").subnet("2001:db8::7/128");
+    assert_eq!(
+        validate::pool_warnings(&pool),
+        [0, 2].map(|at| format!("spec.pools[{at}] has no address that can be given out"))
+    );
     let mut pool = ip_pool("ns", "p");
     pool.spec.pools = vec![range("", "192.0.2.20", ""), range("198.51.100.1", "", "192.0.2.0/24")];
     assert_eq!(fields(&validate::pool(&pool)), [], "accepted, as published");
@@ -235,18 +239,84 @@ fn rules_of_claims() {
     );
 }
 
+/// Each member of a reference that decides where an object belongs, and an unset one is the same as an empty one.
+#[test]
+fn what_a_claim_or_an_address_belongs_to_never_changes() {
+    type Change = fn(&mut crate::meta::ObjectReference);
+    let changes: [(&str, Change); 3] = [
+        ("name", |reference| reference.name = Some("other".into())),
+        ("namespace", |reference| reference.namespace = Some("other".into())),
+        ("kind", |reference| reference.kind = Some("Other".into())),
+    ];
+    let empty: Change = |reference| reference.kind = Some(String::new());
+    let claim = ip_claim("ns", "c", "p");
+    let address = ip_address("p", "c", "192.0.2.1");
+    let of_claim = |change: Change| {
+        let mut new = claim.clone();
+        change(&mut new.spec.pool);
+        validate::claim_update(&claim, &new)
+    };
+    let of_address = |reference: fn(&mut IPAddress) -> &mut crate::meta::ObjectReference, change: Change| {
+        let mut new = address.clone();
+        change(reference(&mut new));
+        validate::address_update(&address, &new)
+    };
+    for (member, change) in changes {
+        let pool = format!("spec.pool.{member}");
+        assert_eq!(fields(&of_claim(change)), [(Kind::Forbidden, pool.as_str())]);
+        assert_eq!(fields(&of_address(|new| &mut new.spec.pool, change)), [(Kind::Forbidden, pool.as_str())]);
+        let claim = format!("spec.claim.{member}");
+        assert_eq!(fields(&of_address(|new| &mut new.spec.claim, change)), [(Kind::Forbidden, claim.as_str())]);
+    }
+    assert_eq!(fields(&of_claim(empty)), []);
+    assert_eq!(fields(&of_address(|new| &mut new.spec.pool, empty)), []);
+}
+
+#[test]
+fn all_faults_of_claims_and_addresses_are_told_at_once() {
+    let forbidden = |field: &'static str| (Kind::Forbidden, field);
+    let asked = (Kind::Invalid, "metadata.annotations[ipAddress]");
+    let claim = ip_claim("ns", "c", "").annotation(annotation::IP_ADDRESS, "x");
+    assert_eq!(fields(&validate::claim(&claim)), [(Kind::Required, "spec.pool.name"), asked]);
+    let mut moved = ip_claim("ns", "c", "q").annotation(annotation::IP_ADDRESS, "x");
+    moved.spec.pool.namespace = Some("other".into());
+    moved.spec.pool.kind = Some("Other".into());
+    let all = ["spec.pool.name", "spec.pool.namespace", "spec.pool.kind"].map(forbidden);
+    let told = validate::claim_update(&ip_claim("ns", "c", "p"), &moved);
+    assert_eq!(fields(&told), [all.as_slice(), &[asked]].concat());
+
+    let required = ["spec.pool.name", "spec.claim.name", "spec.address"].map(|field| (Kind::Required, field));
+    assert_eq!(fields(&validate::address(&ip_address("", "", ""))), required);
+    let old = ip_address("p", "c", "192.0.2.1");
+    let told = validate::address_update(&old, &ip_address("q", "d", "192.0.2.2"));
+    assert_eq!(fields(&told), ["spec.address", "spec.pool.name", "spec.claim.name"].map(forbidden));
+    // A faulty pool that is changed: what was wrong before is not told again, everything new is.
+    let mut old = ip_pool("ns", "p").range("192.0.2.10", "192.0.2.20").allocated("c", "192.0.2.15");
+    old.spec.gateway = Some("x".into());
+    let mut new = old.clone();
+    new.spec.name_prefix = "q".into();
+    new.spec.allocation_strategy = Some(AllocationStrategy::Random);
+    new.spec.dns_servers = vec!["x".into()];
+    new.spec.pools[0].end = Some("192.0.2.14".into());
+    let all = ["spec.namePrefix", "spec.allocationStrategy", "spec.pools"].map(forbidden);
+    let invalid = (Kind::Invalid, "spec.dnsServers[0]");
+    assert_eq!(fields(&validate::pool_update(&old, &new)), [&[invalid], all.as_slice()].concat());
+}
+
+fn ip_address(pool: &str, claim: &str, address: &str) -> IPAddress {
+    let reference = |name: &str| crate::meta::ObjectReference { name: Some(name.into()), ..Default::default() };
+    let spec = IPAddressSpec {
+        pool: reference(pool),
+        claim: reference(claim),
+        address: address.into(),
+        ..IPAddressSpec::default()
+    };
+    IPAddress { spec, ..IPAddress::default() }
+}
+
 #[test]
 fn rules_of_addresses() {
-    let reference = |name: &str| crate::meta::ObjectReference { name: Some(name.into()), ..Default::default() };
-    let of = |address: &str| {
-        let spec = IPAddressSpec {
-            pool: reference("p"),
-            claim: reference("c"),
-            address: address.into(),
-            ..IPAddressSpec::default()
-        };
-        IPAddress { spec, ..IPAddress::default() }
-    };
+    let of = |address: &str| ip_address("p", "c", address);
     assert_eq!(fields(&validate::address(&of("192.0.2.1"))), []);
     assert_eq!(fields(&validate::address(&of("192.0.2"))), [(Kind::Invalid, "spec.address")]);
     assert_eq!(fields(&validate::address(&of(""))), [(Kind::Required, "spec.address")]);
