@@ -2,11 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use test_e2e::Bench;
+use serde_json::{Value, json};
 use test_e2e::bench::source_tree;
 use test_e2e::clusterctl::{Clusterctl, Request, VERSION};
-use test_e2e::manifests;
+use test_e2e::{Bench, level_a, manifests};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_default_template_renders_and_takes_the_overlay_of_emulated_machines() {
@@ -115,4 +116,60 @@ async fn the_address_manager_is_installed_under_the_published_names_labels_and_v
     let series = metadata[0]["releaseSeries"].as_array().unwrap();
     let own = series.iter().find(|series| series["major"] == major && series["minor"] == minor).unwrap();
     assert_eq!(own["contract"], "v1beta2");
+}
+
+/// A definition of cert-manager that takes everything: nobody issues certificates here.
+fn of_cert_manager(kind: &str) -> Value {
+    let plural = format!("{}s", kind.to_lowercase());
+    let schema = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": { "name": format!("{plural}.cert-manager.io") },
+        "spec": {
+            "group": "cert-manager.io", "scope": "Namespaced", "names": { "kind": kind, "plural": plural },
+            "versions": [
+                { "name": "v1", "served": true, "storage": true, "schema": { "openAPIV3Schema": schema } },
+            ],
+        },
+    })
+}
+
+/// The command that the README names, on an API server without Nodes: what it stores, not what then runs.
+#[tokio::test(flavor = "multi_thread")]
+async fn clusterctl_init_installs_the_address_manager_and_keeps_it_in_its_inventory() {
+    const NAMESPACE: &str = "metal3-ipam-system";
+    let mut bench = Bench::fresh("test-clusterctl-init").await.unwrap();
+    bench.guard(Path::new(env!("CARGO_BIN_EXE_bench"))).unwrap();
+    let clusterctl = Clusterctl::create(&bench).await.unwrap();
+    let plane = level_a::start(&bench, level_a::Options::default()).await.unwrap();
+    let client = plane.client().await.unwrap();
+    // clusterctl takes cert-manager for installed when it can make its objects.
+    manifests::apply(&client, "default", &["Issuer", "Certificate"].map(of_cert_manager)).await.unwrap();
+    let init = clusterctl.command().args(["init", "--ipam", "metal3", "--wait-providers=false"]);
+    println!("{}", init.arg("--kubeconfig").arg(plane.kubeconfig()).output().await.unwrap());
+
+    let get = async |version: &str, kind: &str, name: &str| {
+        let object = json!({ "apiVersion": version, "kind": kind });
+        let resource = manifests::resource(&client, &object).await.unwrap();
+        let object = manifests::api_of(&client, NAMESPACE, &object, &resource).get(name).await.unwrap();
+        serde_json::to_value(object).unwrap()
+    };
+    let provider = get("clusterctl.cluster.x-k8s.io/v1alpha3", "Provider", "ipam-metal3").await;
+    let named = [&provider["providerName"], &provider["type"], &provider["version"]];
+    assert_eq!(named, ["metal3", "IPAMProvider", VERSION]);
+    let crd = |plural: &str| format!("{plural}.ipam.metal3.io");
+    for (version, kind, name) in [
+        ("v1", "Namespace", NAMESPACE.to_owned()),
+        ("apps/v1", "Deployment", "ipam-controller-manager".to_owned()),
+        ("v1", "Service", "ipam-webhook-service".to_owned()),
+        ("cert-manager.io/v1", "Certificate", "ipam-serving-cert".to_owned()),
+        ("apiextensions.k8s.io/v1", "CustomResourceDefinition", crd("ippools")),
+        ("apiextensions.k8s.io/v1", "CustomResourceDefinition", crd("ipclaims")),
+        ("apiextensions.k8s.io/v1", "CustomResourceDefinition", crd("ipaddresses")),
+    ] {
+        let labels = get(version, kind, &name).await["metadata"]["labels"].clone();
+        assert_eq!(labels["cluster.x-k8s.io/provider"], "ipam-metal3", "{kind} {name}");
+        assert_eq!(labels["clusterctl.cluster.x-k8s.io"], "", "{kind} {name}");
+    }
+    bench.wipe().await.unwrap();
 }

@@ -10,6 +10,14 @@ use test_e2e::wait::until;
 
 use crate::stage::{EXHAUSTED, LIMIT, Stage};
 
+async fn finalizers<K>(stage: &Stage, name: &str) -> Vec<String>
+where
+    K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
+    K: Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+{
+    stage.api::<K>().get(name).await.unwrap().meta().finalizers.clone().unwrap_or_default()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn claims_of_both_kinds_get_addresses_and_give_them_back() {
     let mut stage = Stage::new("ipam-both").await;
@@ -36,6 +44,11 @@ async fn claims_of_both_kinds_get_addresses_and_give_them_back() {
     };
     let (name, reason) = until("the second claim", LIMIT, ready).await.unwrap();
     assert_eq!((name.as_str(), reason.as_str()), ("net-192-0-2-11", "Allocated"));
+    assert_eq!(finalizers::<IPPool>(&stage, "p").await, ["ippool.ipam.metal3.io"]);
+    assert_eq!(finalizers::<IPClaim>(&stage, "a").await, ["ipclaim.ipam.metal3.io"]);
+    assert_eq!(finalizers::<IPAddress>(&stage, "net-192-0-2-10").await, ["ipaddress.ipam.metal3.io"]);
+    assert_eq!(finalizers::<IPAddressClaim>(&stage, "a").await, ["ipam.metal3.io/ipaddressclaim"]);
+    assert_eq!(finalizers::<CapiAddress>(&stage, "net-192-0-2-11").await, ["ipam.metal3.io/ipaddress"]);
 
     stage.claim("late").await;
     assert_eq!(stage.error_of("late").await, EXHAUSTED);
@@ -193,7 +206,8 @@ async fn the_pool_tells_how_full_it_is() {
     stage.unclaim("b").await;
     let later = until("two in use", LIMIT, async || status(2).await).await.unwrap();
     assert_eq!(later.allocations.len(), 2);
-    assert!(later.last_updated.unwrap().0 >= seen.last_updated.unwrap().0);
+    let times = [&seen, &later].map(|status| status.last_updated.clone().unwrap().0);
+    assert!(times[0] < times[1], "a change of the map moves the time: {times:?}");
 
     let ranges = json!([{ "start": "10.0.0.1", "end": "10.0.0.2" }, { "start": "2001:db8::1", "end": "2001:db8::1" }]);
     stage.patch::<IPPool>("p", json!({ "spec": { "pools": ranges } })).await;
@@ -202,10 +216,12 @@ async fn the_pool_tells_how_full_it_is() {
     let exhausted = async || {
         let status = stage.api::<IPPool>().get("p").await?.status.unwrap_or_default();
         let ready = &status.conditions[0];
-        Ok((ready.reason == "Exhausted" && ready.message.contains("add a range to spec.pools, or delete claims"))
-            .then_some(()))
+        let told = ready.reason == "Exhausted";
+        let told = told && ready.message.contains("add a range to spec.pools, or delete claims");
+        Ok(told.then_some(status))
     };
-    until("the condition", LIMIT, exhausted).await.unwrap();
+    let shown = until("the condition", LIMIT, exhausted).await.unwrap();
+    assert_eq!(shown.last_updated, later.last_updated, "the time is that of the map, not of the status");
     let labels = format!("{{namespace=\"{}\",pool=\"p\"}}", stage.namespace);
     let measured = async || {
         let metrics = context.metrics.render(&context.plans);

@@ -8,7 +8,8 @@
 //! | `life.rs` | claims, addresses and pools come and go, in any order |
 //! | `clusters.rs` | Clusters, pause, watch filter, other providers |
 //! | `wire.rs` | schemas, columns and answers as published |
-//! | `takeover.rs` | objects from elsewhere: the Go manager's, a copy without status, `clusterctl move` |
+//! | `takeover.rs` | objects from elsewhere: a copy without status, `clusterctl move` |
+//! | `upgrade.rs` | objects as the Go manager leaves them |
 //! | `cluster_api.rs` | beside the real Cluster API with its webhooks |
 //! | `process.rs` | the binary: rights, leader election, health, metrics |
 //! | `crashes.rs`, `many.rs` | killed at every write; a thousand claims; two managers at once |
@@ -23,4 +24,5 @@ mod many;
 mod process;
 mod stage;
 mod takeover;
+mod upgrade;
 mod wire;

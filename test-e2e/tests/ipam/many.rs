@@ -1,6 +1,7 @@
 //! Many claims at once, and two managers that both believe they lead.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use api::ipam::{IPAddress, IPClaim, IPPool};
@@ -8,12 +9,13 @@ use kube::api::{DeleteParams, ListParams};
 use serde_json::json;
 use test_e2e::wait::until;
 
-use crate::stage::Stage;
+use crate::stage::{Stage, Writes};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_claims_are_served_in_a_few_status_writes() {
     let mut stage = Stage::new("ipam-many").await;
-    let context = stage.run(None).await;
+    let writes = Arc::new(Writes::default());
+    let context = stage.run(Some(writes.clone())).await;
     stage.pool(json!({ "namePrefix": "m", "pools": [{ "subnet": "10.0.0.0/16" }] })).await;
     let count = 1000;
     let begun = Instant::now();
@@ -31,9 +33,15 @@ async fn a_thousand_claims_are_served_in_a_few_status_writes() {
     let took = begun.elapsed();
     let distinct: BTreeSet<_> = allocations.values().collect();
     assert_eq!(distinct.len(), count);
+    // While claims keep coming the pause between two grows by half of the time that it lasts: a minute has some ten.
+    let statuses = writes.all()[&("IPPool".to_owned(), true)];
+    let most = 5 + took.as_secs().div_ceil(5) as usize;
+    assert!((2..=most).contains(&statuses), "{statuses} writes of the pool's status in {took:?}");
     let metrics = context.metrics.render(&context.plans);
     let patches = metrics.lines().find(|line| line.starts_with("rest_client_requests_total") && line.contains("PATCH"));
-    println!("{count} claims created in {created:?}, served after {took:?}; {patches:?}");
+    println!(
+        "{count} claims created in {created:?}, served after {took:?}, {statuses} writes of the pool's status; {patches:?}"
+    );
     let generation = pools.get("p").await.unwrap().metadata.generation;
     assert_eq!(generation, Some(1), "only the status was written");
     let begun = Instant::now();

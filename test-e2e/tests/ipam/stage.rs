@@ -1,15 +1,18 @@
 //! A namespace of its own with its controller, and what the tests ask of it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use api::ipam::capi::{IPAddress as CapiAddress, IPAddressClaim, PoolRef};
 use api::ipam::{IPAddress, IPClaim, IPPool};
 use kit::client::Io;
-use kit::hook::Hook;
+use kit::hook::{Hook, Moment, Step, Verdict};
 use kit::informer::Scope;
+use kit::key::Key;
+use kit::pass::Write;
 use kit::runtime::Context;
 use kube::api::{DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
@@ -65,6 +68,27 @@ pub(crate) fn cluster(name: &str, paused: bool) -> Value {
         "apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster", "metadata": { "name": name },
         "spec": { "paused": paused, "clusterNetwork": network },
     })
+}
+
+/// Counts a controller's writes: the kind, and whether it was the status.
+#[derive(Debug, Default)]
+pub(crate) struct Writes(Mutex<BTreeMap<(String, bool), usize>>);
+
+impl Writes {
+    /// All of them so far.
+    pub(crate) fn all(&self) -> BTreeMap<(String, bool), usize> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl Hook for Writes {
+    fn at<'a>(&'a self, _: &'a str, _: &'a Key, moment: Moment, step: Step<'a>) -> Verdict<'a> {
+        if let (Moment::Before, Step::Write(write)) = (moment, step) {
+            let what = (write.target().resource.kind.clone(), matches!(write, Write::Status { .. }));
+            *self.0.lock().unwrap().entry(what).or_default() += 1;
+        }
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 /// A namespace of its own, with its controller.
@@ -150,7 +174,7 @@ impl Stage {
 
     /// Waits until the last pass of the pool `p` waits for this reason.
     pub(crate) async fn waits(&self, context: &Context, reason: &str) {
-        let key = kit::key::Key::new(&self.namespace, "p");
+        let key = Key::new(&self.namespace, "p");
         let last = async || {
             let last = context.plans.of("ippool", &key).pop();
             ensure!(last.is_some(), "no pass yet");

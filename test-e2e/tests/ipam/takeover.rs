@@ -1,4 +1,4 @@
-//! Objects from elsewhere: the Go manager's, a copy without status and with other uids, and `clusterctl move`.
+//! Objects from elsewhere: a copy without status and with other uids, and `clusterctl move`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,52 +22,6 @@ use test_e2e::{Bench, manifests};
 use tokio_util::sync::CancellationToken;
 
 use crate::stage::{LIMIT, Stage, cluster, install, put};
-
-/// The objects of a pool with one claim as the Go manager leaves them: owners without flags, no condition on the pool.
-async fn as_the_go_manager_leaves_them(stage: &Stage) {
-    let status = async |object: &Value, status: Value| {
-        let resource = manifests::resource(&stage.client, object).await.unwrap();
-        let api = manifests::api_of(&stage.client, &stage.namespace, object, &resource);
-        let name = object["metadata"]["name"].as_str().unwrap();
-        let patch = Patch::Merge(json!({ "status": status }));
-        api.patch_status(name, &PatchParams::default(), &patch).await.unwrap();
-    };
-    let object = |kind: &str, name: &str, finalizer: &str, spec: Value| {
-        let metadata = json!({ "name": name, "finalizers": [finalizer] });
-        json!({ "apiVersion": "ipam.metal3.io/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec })
-    };
-    let spec =
-        json!({ "namePrefix": "go", "allocationStrategy": "sequential", "pools": [{ "subnet": "10.0.0.0/24" }] });
-    let pool = object("IPPool", "p", "ippool.ipam.metal3.io", spec);
-    let pool_uid = stage.put(&pool).await["metadata"]["uid"].clone();
-    status(&pool, json!({ "indexes": { "a": "10.0.0.1" }, "lastUpdated": "2026-01-01T00:00:00Z" })).await;
-    let claim = object("IPClaim", "a", "ipclaim.ipam.metal3.io", json!({ "pool": { "name": "p" } }));
-    let claim_uid = stage.put(&claim).await["metadata"]["uid"].clone();
-    status(&claim, json!({ "address": { "name": "go-10-0-0-1", "namespace": stage.namespace } })).await;
-    let reference = |name: &str| json!({ "name": name, "namespace": stage.namespace });
-    let spec = json!({ "address": "10.0.0.1", "claim": reference("a"), "pool": reference("p") });
-    let mut address = object("IPAddress", "go-10-0-0-1", "ipaddress.ipam.metal3.io", spec);
-    let owner = |kind: &str, name: &str, uid: &Value| json!({ "apiVersion": "ipam.metal3.io/v1alpha1", "kind": kind, "name": name, "uid": uid });
-    address["metadata"]["ownerReferences"] =
-        json!([owner("IPPool", "p", &pool_uid), owner("IPClaim", "a", &claim_uid)]);
-    stage.put(&address).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn objects_of_the_go_manager_are_taken_over_without_touching_claims_and_addresses() {
-    let mut stage = Stage::new("ipam-go").await;
-    as_the_go_manager_leaves_them(&stage).await;
-    let claim = stage.api::<IPClaim>().get("a").await.unwrap();
-    let address = stage.api::<IPAddress>().get("go-10-0-0-1").await.unwrap();
-    stage.run(None).await;
-    stage.claim("b").await;
-    assert_eq!(stage.served("b").await, "10.0.0.2");
-    assert_eq!(stage.api::<IPClaim>().get("a").await.unwrap(), claim, "not even its resourceVersion");
-    assert_eq!(stage.api::<IPAddress>().get("go-10-0-0-1").await.unwrap(), address);
-    stage.unclaim("a").await;
-    stage.gone::<IPClaim>("a").await;
-    stage.gone::<IPAddress>("go-10-0-0-1").await;
-}
 
 /// What a claim of either kind has, by kind and name.
 async fn given(client: &Client, namespace: &str) -> BTreeMap<(bool, String), String> {
