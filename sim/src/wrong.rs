@@ -1,14 +1,15 @@
 //! Managers with known mistakes: the shipped controller with its plans bent. The oracles must catch each of them.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use api::ipam::IPPool;
+use api::ipam::{IPAddress, IPPool};
+use api::names::finalizer;
 use ipam::controller::Pools;
 use ipam::decide::{Chain, Deed, Round};
 use ipam::kinds::{Address, Claim, ClaimId};
 use ipam::record::RoundDone;
-use ipam::view::{PoolView, Stores};
+use ipam::view::{AddressSeen, PoolView, Stores};
 use jiff::{SignedDuration, Timestamp};
 use kit::act;
 use kit::fault;
@@ -52,7 +53,20 @@ pub enum Mistake {
     FirstCount,
     /// The process cannot cope with three claims.
     Panics,
+    /// A claim with our finalizer is left to who put it there, as far as the process remembers that it was itself.
+    Begun,
+    /// A failed pass is repeated five times at most.
+    FiveTimes,
+    /// An address that had its finalizer when it was last seen cannot have vanished.
+    Immortal,
+    /// Addresses whose claims are gone never end.
+    Orphans,
+    /// A claim that the cache does not show is gone.
+    CacheOnly,
 }
+
+/// Failures in a row after which [`Mistake::FiveTimes`] has enough.
+const ENOUGH: u32 = 5;
 
 /// A wrong manager.
 #[derive(Debug, Clone, Copy)]
@@ -86,6 +100,11 @@ wrong! {
     "no-look" NoLook,
     "first-count" FirstCount,
     "panics" Panics,
+    "begun" Begun,
+    "five-times" FiveTimes,
+    "immortal" Immortal,
+    "orphans" Orphans,
+    "cache-only" CacheOnly,
 }
 
 /// The wrong manager of this name.
@@ -97,7 +116,12 @@ fn start(context: Context, mistake: Mistake) -> JoinHandle<()> {
     let stores = Stores::start(&context);
     let wakes = stores.wakes();
     let pools = Pools::new(context.clone(), stores);
-    let bent = Bent { pools, context: context.clone(), mistake, told: Mutex::default() };
+    let ghosts = Ghosts::default();
+    if mistake == Mistake::Immortal {
+        ghosts.haunt(&context);
+    }
+    let memory = Mutex::default();
+    let bent = Bent { pools, context: context.clone(), mistake, memory, ghosts };
     let task = worker::spawn(&context, bent, wakes, context.workers);
     tokio::spawn(async move {
         if let Err(error) = tasks::until_first(&context, [task]).await {
@@ -110,7 +134,42 @@ struct Bent {
     pools: Pools,
     context: Context,
     mistake: Mistake,
-    told: Mutex<BTreeMap<ClaimId, Value>>,
+    memory: Mutex<Memory>,
+    ghosts: Ghosts,
+}
+
+/// What wrong managers keep in mind from pass to pass.
+#[derive(Default)]
+struct Memory {
+    told: BTreeMap<ClaimId, Value>,
+    begun: BTreeSet<ClaimId>,
+    failures: u32,
+}
+
+/// Addresses that vanished without having been seen without finalizer.
+#[derive(Clone, Default)]
+struct Ghosts(Arc<Mutex<BTreeMap<Key, IPAddress>>>);
+
+impl Ghosts {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<Key, IPAddress>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn seen(&self) -> Vec<AddressSeen> {
+        let address = |ghost: &IPAddress| Address::Metal3(Arc::new(ghost.clone()));
+        self.all().values().map(|ghost| AddressSeen { address: address(ghost), claim_is_gone: false }).collect()
+    }
+
+    fn haunt(&self, context: &Context) {
+        let ghosts = self.clone();
+        context.store::<IPAddress>().subscribe(move |old, new| match (old, new) {
+            (Some(old), None) if owners::has_finalizer(old, finalizer::IP_ADDRESS) => {
+                ghosts.all().insert(Key::of(old), old.clone());
+            }
+            (_, Some(new)) => drop(ghosts.all().remove(&Key::of(new))),
+            (_, None) => {}
+        });
+    }
 }
 
 impl Controller for Bent {
@@ -127,8 +186,16 @@ impl Controller for Bent {
             Found::View(view) => view,
             other => return other,
         };
-        if self.mistake == Mistake::Texts {
-            view.addresses.retain(|seen| text(&seen.address) == canonical(&seen.address));
+        match self.mistake {
+            Mistake::Texts => view.addresses.retain(|seen| text(&seen.address) == canonical(&seen.address)),
+            Mistake::CacheOnly => {
+                let known: BTreeSet<ClaimId> = view.claims.iter().map(|seen| seen.claim.id()).collect();
+                for seen in &mut view.addresses {
+                    seen.claim_is_gone = !known.contains(&seen.address.claim().into());
+                }
+            }
+            Mistake::Immortal => view.addresses.extend(self.ghosts.seen()),
+            _ => {}
         }
         Found::View(view)
     }
@@ -137,8 +204,11 @@ impl Controller for Bent {
         assert!(self.mistake != Mistake::Panics || view.claims.len() < 3, "three claims are too many");
         let mut plan = self.pools.decide(view);
         if let Some(round) = &mut plan.call {
-            if self.mistake == Mistake::Exhausted {
-                round.chains.retain(|chain| !was_refused(view, chain));
+            match self.mistake {
+                Mistake::Exhausted => round.chains.retain(|chain| !was_refused(view, chain)),
+                Mistake::Orphans => round.chains.retain(|chain| chain.at.is_some()),
+                Mistake::Begun => round.chains.retain(|chain| self.is_ours(view, chain)),
+                _ => {}
             }
             for chain in &mut round.chains {
                 self.bend(chain);
@@ -146,7 +216,7 @@ impl Controller for Bent {
         }
         let deleting = view.pool.as_deref().filter(|pool| owners::deleting(&pool.metadata));
         if let (Mistake::PoolFirst, Some(pool)) = (self.mistake, deleting) {
-            plan.writes = vec![owners::remove_finalizer(pool, api::names::finalizer::IP_POOL)];
+            plan.writes = vec![owners::remove_finalizer(pool, finalizer::IP_POOL)];
         }
         plan
     }
@@ -179,6 +249,11 @@ impl Controller for Bent {
                 record.status = Some(Write::Status { target: Target::of(pool), body });
             }
             (Mistake::GivesUp, _) => record.fault = None,
+            (Mistake::FiveTimes, _) => {
+                let mut memory = self.memory();
+                memory.failures = if record.fault.is_some() { memory.failures + 1 } else { 0 };
+                record.fault = record.fault.filter(|_| memory.failures < ENOUGH);
+            }
             (Mistake::FirstCount, Some(pool)) if pool.status.is_some() => record.status = None,
             _ => {}
         }
@@ -187,6 +262,21 @@ impl Controller for Bent {
 }
 
 impl Bent {
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether nobody has begun to serve the claim, or this process has.
+    fn is_ours(&self, view: &PoolView, chain: &Chain) -> bool {
+        let held = chain.at.and_then(|at| view.claims.get(at)).is_some_and(|seen| seen.claim.is_held());
+        let grant = matches!(chain.deed, Deed::Grant(_));
+        let mut memory = self.memory();
+        if grant && !held {
+            memory.begun.insert(chain.claim.clone());
+        }
+        !grant || memory.begun.contains(&chain.claim)
+    }
+
     fn bend(&self, chain: &mut Chain) {
         let of_claim = |write: &Write| write.target().resource.kind.ends_with("Claim");
         match (self.mistake, &chain.deed) {
@@ -212,7 +302,7 @@ impl Bent {
 
     /// The first answer to a claim of this name is its answer for ever.
     fn by_the_map(&self, chain: &mut Chain) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = &mut self.memory().told;
         let known = told.get(&chain.claim).cloned();
         for write in &mut chain.writes {
             if let Write::Status { body, .. } = write {

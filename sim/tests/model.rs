@@ -1,8 +1,12 @@
-//! The race for addresses as a small model, explored completely: two managers with caches of any age, three claims,
-//! three addresses, and the API server between them. What a manager wants to do is asked of the shipped decision.
+//! The race for addresses as a small model, explored completely: two managers whose caches of addresses are of any age,
+//! three claims, three addresses, and the API server between them. What a manager wants to do is asked of the shipped
+//! decision.
 //!
-//! A state holds what the server has, and for each manager which addresses its cache knows and which writes it still
-//! has in hand. From every state every possible next step is taken: a manager looks and decides, a manager's next
+//! A state holds what the server has, and for each manager which claims its cache knows, how it knows each address, and
+//! which writes it still has in hand. A claim is unknown to a cache for any time; once known it is known as it is when
+//! the manager decides, and grows old only while writes are in hand: each of them has the claim's version for its
+//! condition. (Old claims in a cache are what `stale` and `blind` explore in `ipam_faults.rs`.) From every state every
+//! possible next step is taken: a manager looks and decides, a manager's next
 //! write arrives, its cache learns of one claim or address, it dies and starts anew. Two managers may serve one claim
 //! at once; then one of the addresses ends. The rules are checked in every state, and
 //! from every state an end must be reachable where all claims are served.
@@ -386,7 +390,7 @@ fn explore(names: Names) -> Outcome {
 }
 
 #[test]
-fn two_managers_with_caches_of_any_age_never_give_an_address_twice() {
+fn two_managers_with_addresses_of_any_age_never_give_one_twice() {
     let outcome = explore(Names::Unique);
     println!("{} states, {} steps, {} ends", outcome.states, outcome.steps, outcome.ends);
     assert_eq!(outcome.broken, None);
