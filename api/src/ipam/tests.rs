@@ -300,7 +300,10 @@ fn all_faults_of_claims_and_addresses_are_told_at_once() {
     new.spec.pools[0].end = Some("192.0.2.14".into());
     let all = ["spec.namePrefix", "spec.allocationStrategy", "spec.pools"].map(forbidden);
     let invalid = (Kind::Invalid, "spec.dnsServers[0]");
-    assert_eq!(fields(&validate::pool_update(&old, &new)), [&[invalid], all.as_slice()].concat());
+    assert_eq!(
+        fields(&validate::pool_update(&old, &new, &validate::InUse::new())),
+        [&[invalid], all.as_slice()].concat()
+    );
 }
 
 fn ip_address(pool: &str, claim: &str, address: &str) -> IPAddress {
