@@ -234,7 +234,8 @@ fn ready(view: &PoolView, pool: &IPPool, usage: Usage) -> Condition {
     Condition::yes("Ready", "AddressesAvailable").message(numbers)
 }
 
-/// How long the status write waits; `None` to write now. What a user waits for (Ready turning) is written at once.
+/// How long the status write waits; `None` to write now. What a user waits for (Ready turning) is written at once, unless
+/// it turned a moment ago: two managers that see different things would turn it back and forth as fast as they can.
 fn too_soon(
     view: &PoolView,
     pool: &IPPool,
@@ -245,18 +246,21 @@ fn too_soon(
     let known: &IPPoolStatus = pool.status.as_ref()?;
     let shown = conditions::get(&known.conditions, "Ready")?;
     if (shown.status.as_str(), &shown.reason) != (ready.truth.as_str(), &ready.reason) {
-        return None;
+        return left(STATUS_PAUSE, shown.last_transition_time.0, now);
     }
     let worked = !outcome.chains.is_empty();
     let busy = if worked { Some(Busy::after(view.busy, view.now, now)) } else { view.busy };
     let busy = busy.and_then(|busy| busy.lasts(now));
-    let pause = pause(known.allocations.len(), busy);
-    let since = now.duration_since(known.last_updated.as_ref()?.0);
-    // A clock that was set back must not hold the status for long.
-    let left = SignedDuration::try_from(pause).ok()?.checked_sub(since)?;
-    let left = Duration::try_from(left).ok().filter(|left| !left.is_zero())?.min(pause);
+    let left = left(pause(known.allocations.len(), busy), known.last_updated.as_ref()?.0, now)?;
     // A pool that comes to rest is shown as it is then.
     Some(if busy.is_some() { left.min(QUIET) } else { left })
+}
+
+/// What is left of a pause that began then.
+fn left(pause: Duration, began: Timestamp, now: Timestamp) -> Option<Duration> {
+    let left = SignedDuration::try_from(pause).ok()?.checked_sub(now.duration_since(began))?;
+    // A clock that was set back must not hold the status for long.
+    Some(Duration::try_from(left).ok().filter(|left| !left.is_zero())?.min(pause))
 }
 
 /// The time between two status writes of a pool with so many addresses in use that has been busy for this long.

@@ -61,7 +61,12 @@ fn running_dry_and_recovering_are_told_once() {
     assert_eq!(reasons, [("AllocationFailed", true), ("PoolExhausted", true)]);
     let mut pool = ip_pool("ns", "p").range("10.0.0.1", "10.0.0.2");
     pool.status = serde_json::from_value(status).unwrap();
-    let (record, status) = recorded(&view(Some(pool)).address("a", "10.0.0.1"), &[]);
+    let mut free = view(Some(pool)).address("a", "10.0.0.1");
+    let (record, _) = recorded(&free, &[]);
+    let Next::After(pause, _) = record.next else { panic!("{:?}", record.next) };
+    assert!(record.status.is_none() && pause == STATUS_PAUSE, "it turned just now, and turns back a moment later");
+    free.now = later(free.now, 1_000);
+    let (record, status) = recorded(&free, &[]);
     assert_eq!(status["conditions"][0]["reason"], "AddressesAvailable");
     assert_eq!(record.notes.iter().map(|note| note.reason).collect::<Vec<_>>(), ["AddressesAvailable"]);
 }
