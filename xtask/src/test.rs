@@ -11,7 +11,7 @@ use crate::run::{cargo, cargo_beside, root};
 /// Boots emulated machines, one at a time: it keeps one of two cores busy and waits for the machine.
 const EMULATED: &[&str] = &["host_life", "machines"];
 /// Stories with Cluster API, whose controllers look again only now and then: they mostly wait.
-const STORIES: &[&str] = &["cluster_class", "pivot", "provider", "provider_crashes", "remediation"];
+const STORIES: &[&str] = &["cluster_class", "pivot", "provider", "provider_crashes", "provider_v1beta1", "remediation"];
 /// Boots several emulated machines and wants both cores.
 const MAIN_JOB: &str = "main_job";
 
