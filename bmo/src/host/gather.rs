@@ -121,6 +121,7 @@ impl Sources {
         let health = self.poll.health();
         view.versions = health.versions;
         if let Err(text) = health.usable() {
+            let text = format!("{text}; check that {} can be reached, and Ironic's log", self.poll.client().endpoint());
             view.node = NodeSeen::Unreachable(Fault::new(Class::Backoff, "IronicUnreachable", text));
             return;
         }

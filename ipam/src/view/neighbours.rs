@@ -12,14 +12,19 @@ use crate::kinds::{Address, Claim, Flavor, OfPool};
 use crate::names::{self, NAME, Named, Neighbour};
 
 impl Stores {
-    /// The pools of an address object; when it goes, or is about another address from now on, also those that could not
-    /// give that address, or make an object of that name, as long as it was there.
+    /// The pools of an address object; when it comes or goes, or is about another address from now on, also those that
+    /// cannot give that address, or make an object of that name, as long as it is there.
     pub(super) fn of_address<K: Named>(&self, old: Option<&K>, new: Option<&K>) -> Vec<Key> {
         let mut keys = pools(old, new);
         let about = |object: &K| (object.pool(), object.text().to_owned());
-        let Some(gone) = old.filter(|old| new.is_none_or(|new| about(new) != about(old))) else { return keys };
-        let mut wanted = names::wanted_by(gone);
-        wanted.extend(gone.pool().and_then(|pool| self.pools.get(&pool)).map(|pool| prefix_of(&pool)));
+        if old.map(about) == new.map(about) {
+            return keys;
+        }
+        let mut wanted = BTreeSet::new();
+        for object in old.into_iter().chain(new) {
+            wanted.extend(names::wanted_by(object));
+            wanted.extend(object.pool().and_then(|pool| self.pools.get(&pool)).map(|pool| prefix_of(&pool)));
+        }
         let others = wanted.iter().flat_map(|prefix| self.pools.by(PREFIX, prefix)).map(|pool| Key::of(&*pool));
         let others: BTreeSet<Key> = others.filter(|other| !keys.contains(other)).collect();
         keys.extend(others);

@@ -104,13 +104,13 @@ fn nothing_is_taken_back_by_a_pool_that_stands_still() {
 }
 
 #[test]
-fn the_end_of_an_address_object_wakes_all_that_could_not_use_its_address_or_name() {
+fn an_address_object_that_comes_or_goes_wakes_all_that_cannot_use_its_address_or_name_meanwhile() {
     let stores = stores(vec![pool("p", "net"), pool("q", "net"), pool("other", "other")], Vec::new(), Vec::new());
     let woken = |old: Option<&IPAddress>, new: Option<&IPAddress>| {
         stores.of_address(old, new).into_iter().map(|key| key.name).collect::<Vec<_>>()
     };
     let ours = address("net-10-0-0-1", "10.0.0.1", "p", "a");
-    assert_eq!(woken(None, Some(&ours)), ["p"], "that one is taken is of interest to the next choice only");
+    assert_eq!(woken(None, Some(&ours)), ["p", "q"], "the other one shows one free address less");
     assert_eq!(woken(Some(&ours), Some(&ours)), ["p"]);
     assert_eq!(woken(Some(&ours), None), ["p", "q"]);
     let by_hand = address("mine", "10.0.0.1", "p", "a");
