@@ -85,7 +85,10 @@ async fn random_requests_are_answered_alike() {
     for (ops, found) in &found {
         println!("step {} differs: {:?}\n{}", found.at, ops[found.at], found.text);
     }
-    let Some((ops, found)) = found.into_iter().next() else { return };
+    let Some((ops, found)) = found.into_iter().next() else {
+        assert!(compared >= requests, "seed {seed}: {compared} of {requests} requests were compared");
+        return;
+    };
     println!("looking for a shorter sequence than {} steps", found.at + 1);
     let (ops, found) = shrink(&pair, &ops, found).await.unwrap();
     panic!("seed {seed}: {} steps lead to a difference\n{ops:#?}\n{}", ops.len(), found.text);
