@@ -63,16 +63,19 @@ async fn play(scenario: &Scenario, plan: FaultPlan, start: Start, story: bool) -
         problems.push(Problem { oracle: Oracle::EndState, what });
     }
     let asked = world.clock.now();
-    if !world.quiet().await {
+    let rests = world.quiet().await;
+    if !rests {
         let what = "the world does not come to rest".to_owned();
         problems.push(Problem { oracle: Oracle::Deadline, what });
     }
     let picture = mask::picture(&world.server, !scenario.any_address.is_empty());
     let end = world.server.version();
     let positions = world.referee.positions();
-    tokio::time::sleep(rest).await;
-    problems.extend(late(&world, asked.max(world.referee.disturbed().unwrap_or(asked)), end));
-    problems.extend(unrest(&world.server.commits(end)));
+    if rests {
+        tokio::time::sleep(rest).await;
+        problems.extend(late(&world, asked.max(world.referee.disturbed().unwrap_or(asked)), end));
+        problems.extend(unrest(&world.server.commits(end)));
+    }
     problems.extend(world.mishaps().into_iter().map(|mishap| {
         let what = match mishap {
             Mishap::Panic(what) => what,

@@ -34,6 +34,9 @@ const HELD: usize = 3;
 /// So many times something may still happen before the world is said never to come to rest.
 const PATIENCE: usize = 60;
 
+/// So many requests, in stories of some dozens, are no work but a quarrel without a pause: the world does not come to rest.
+const TOO_MANY: u64 = 3_000;
+
 /// The kinds that these worlds serve; reading all definitions takes longer than a run.
 static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
     let wanted = kinds_of_interest();
@@ -154,7 +157,10 @@ impl World {
     pub async fn quiet(&self) -> bool {
         for time in 1..=PATIENCE {
             let before = (self.referee.requests(), self.server.version());
-            tokio::time::sleep(QUIET).await;
+            if !self.passes(QUIET).await {
+                self.referee.tell("world", || "too many requests".to_owned());
+                return false;
+            }
             let restless = before != (self.referee.requests(), self.server.version());
             if restless && time < HELD {
                 continue;
@@ -173,6 +179,18 @@ impl World {
                 return true;
             }
             self.referee.tell("world", || format!("the garbage collector makes {collected} writes"));
+        }
+        false
+    }
+
+    /// Lets time pass, unless the managers ask too much meanwhile; answers whether it did.
+    async fn passes(&self, time: Duration) -> bool {
+        let end = tokio::time::Instant::now() + time;
+        while self.referee.requests() <= TOO_MANY {
+            if tokio::time::Instant::now() >= end {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
         false
     }
