@@ -315,7 +315,11 @@ fn rest(failures: u32) -> Duration {
 
 fn named(cluster: &Key, fault: &Fault) -> Fault {
     let class = if fault.class == Class::Bug { Class::Peer } else { fault.class };
-    Fault::new(class, fault.reason, format!("workload cluster {cluster}: {}", fault.message))
+    let hint = match class {
+        Class::Backoff => " (its API server may still be starting, or cannot be reached from here)",
+        Class::Again | Class::User | Class::Peer | Class::Bug => "",
+    };
+    Fault::new(class, fault.reason, format!("workload cluster {cluster}: {}{hint}", fault.message))
 }
 
 async fn connect(kubeconfig: Kubeconfig) -> Result<Io, kit::client::ConnectError> {

@@ -112,15 +112,15 @@ pub mod budget {
     /// Checking a management controller.
     pub const REGISTRATION: Duration = minutes(5);
     /// Booting the agent and reading the hardware.
-    pub const INSPECTION: Duration = minutes(30);
+    pub const INSPECTION: Duration = minutes(15);
     /// Out-of-band inspection.
     pub const FAST_INSPECTION: Duration = minutes(5);
     /// Cleaning with firmware, RAID or disk work.
-    pub const CLEANING: Duration = minutes(60);
+    pub const CLEANING: Duration = minutes(30);
     /// Writing an image.
-    pub const DEPLOY: Duration = minutes(60);
+    pub const DEPLOY: Duration = minutes(20);
     /// Removing an image, with cleaning.
-    pub const DEPROVISION: Duration = minutes(60);
+    pub const DEPROVISION: Duration = minutes(30);
     /// Switching on or off.
     pub const POWER: Duration = minutes(5);
     /// Taking a running machine over.

@@ -203,9 +203,9 @@ fn a_phase_that_takes_too_long_says_so() {
         let (_, status) = pass(&v, Outcome::Done(None));
         status.conditions.into_iter().find(|c| c.type_ == "Progressing").unwrap().message
     };
-    assert!(!begun(29).contains("longer"));
-    assert!(begun(29).ends_with("(usually 30 min); last seen: node is in \"inspect wait\""), "{}", begun(29));
-    assert!(begun(31).contains("(longer than the usual 30 min); last seen: "), "{}", begun(31));
-    assert!(!begun(31).contains("usually"), "{}", begun(31));
+    assert!(!begun(14).contains("longer"));
+    assert!(begun(14).ends_with("(usually 15 min); last seen: node is in \"inspect wait\""), "{}", begun(14));
+    assert!(begun(16).contains("(longer than the usual 15 min); last seen: "), "{}", begun(16));
+    assert!(!begun(16).contains("usually"), "{}", begun(16));
     assert_eq!(begun(31), begun(90));
 }

@@ -27,7 +27,7 @@ fn a_wait_is_told_once() {
     assert_eq!(events(&first), ["Deploying"]);
     assert!(!first.notes[0].warning);
     let text =
-        "Deploying: the image is being written to the machine (usually 60 min); last seen: node is in \"deploying\"";
+        "Deploying: the image is being written to the machine (usually 20 min); last seen: node is in \"deploying\"";
     assert_eq!(message(&status, "Progressing"), text);
     // Another look, or one after a restart, writes and tells nothing.
     let (second, _) = pass(&recorded(waiting(N::Deploying), status.clone()), Outcome::Done(None));
