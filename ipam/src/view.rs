@@ -199,8 +199,8 @@ impl Stores {
         }
     }
 
-    /// What wakes a pool: itself, its claims and addresses before and after a change, the end of an address object of
-    /// others that kept one of its addresses back, and the Clusters of all these.
+    /// What wakes a pool: itself, its claims and addresses before and after a change, address objects of others that come
+    /// or go and keep one of its addresses back meanwhile, and the Clusters of all these.
     pub fn wakes(&self) -> Registration {
         let [metal3, capi, stores] = [(); 3].map(|()| self.clone());
         Registration::new()
