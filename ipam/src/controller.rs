@@ -57,7 +57,7 @@ impl Pools {
     fn count(&self, view: &PoolView, round: &Round, faults: &[Option<Fault>]) {
         for (chain, _) in round.chains.iter().zip(faults).filter(|(_, fault)| fault.is_none()) {
             match chain.deed {
-                Deed::Grant(_) => {
+                Deed::Grant { .. } => {
                     let claim = chain.at.and_then(|at| view.claims.get(at)).map(|seen| &seen.claim);
                     // A claim that was told before is being repaired; it does not wait since its creation.
                     let new = claim.filter(|claim| claim.told().is_none());
@@ -112,9 +112,9 @@ impl Controller for Pools {
     async fn call(&self, view: &PoolView, round: &Round) -> Result<RoundDone, Fault> {
         let chains = round.chains.iter().map(|chain| chain.writes.clone()).collect();
         let look = async |chain: usize, write: usize| {
-            let Chain { claim, deed, writes, twins, .. } = &round.chains[chain];
+            let Chain { claim, deed, writes, .. } = &round.chains[chain];
             match (&writes[write], deed) {
-                (Write::Status { .. }, Deed::Grant(ip)) => {
+                (Write::Status { .. }, Deed::Grant { ip, twins }) => {
                     self.stores.look(&self.context, &view.key, *ip, (claim.flavor, twins)).await
                 }
                 _ => Ok(()),

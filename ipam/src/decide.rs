@@ -38,7 +38,13 @@ pub const GIVEN_TWICE: &str = "AddressGivenTwice";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Deed {
     /// The claim gets the address, or is told what it has.
-    Grant(IpAddr),
+    Grant {
+        /// The address.
+        ip: IpAddr,
+        /// Other names that an object of the address could have, each with its kind. Before the claim is told, the API
+        /// server is asked that there is none. Empty for one that knows its address already.
+        twins: Vec<(Flavor, String)>,
+    },
     /// The claim is told why it gets none now.
     Refuse(Refusal),
     /// The addresses, if there are any, and our hold on a claim in deletion end.
@@ -56,15 +62,11 @@ pub struct Chain {
     pub deed: Deed,
     /// How.
     pub writes: Vec<Write>,
-    /// Other names that an object of the granted address could have, each with its kind. Before the claim is told, the
-    /// API server is asked that there is none.
-    pub twins: Vec<(Flavor, String)>,
 }
 
 impl Chain {
-    /// A chain that asks nothing before it tells its claim.
     fn new(claim: ClaimId, at: Option<usize>, deed: Deed, writes: Vec<Write>) -> Self {
-        Self { claim, at, deed, writes, twins: Vec::new() }
+        Self { claim, at, deed, writes }
     }
 }
 
@@ -78,7 +80,7 @@ pub struct Round {
 impl fmt::Debug for Round {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = |of: fn(&Deed) -> bool| self.chains.iter().filter(|chain| of(&chain.deed)).count();
-        let grants = count(|deed| matches!(deed, Deed::Grant(_)));
+        let grants = count(|deed| matches!(deed, Deed::Grant { .. }));
         let refusals = count(|deed| matches!(deed, Deed::Refuse(_)));
         let releases = count(|deed| matches!(deed, Deed::Release(_)));
         write!(f, "grant {grants}, refuse {refusals}, release {releases}")

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use api::ipam::{Counts, IPPool, IPPoolStatus, RangeCounts, interval};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition as MetaCondition, Time};
+use kit::clock::left;
 use kit::conditions::{self, Condition};
 use kit::diff;
 use kit::key::Target;
@@ -117,7 +118,7 @@ impl<'a> Outcome<'a> {
         for chain in self.done() {
             let claim = (chain.claim.flavor, chain.claim.name.as_str());
             match &chain.deed {
-                Deed::Grant(ip) => {
+                Deed::Grant { ip, .. } => {
                     allocations.insert((claim, *ip));
                 }
                 Deed::Release(ips) => {
@@ -137,8 +138,8 @@ impl<'a> Outcome<'a> {
             let claim = &view.claims.get(chain.at?)?.claim;
             let text = match (&chain.deed, fault) {
                 (Deed::Refuse(refusal), None) => refusal.to_string(),
-                (Deed::Grant(_), Some(fault)) => claim.fail(refusal(fault)?, view.now).map(|(text, _)| text)?,
-                (Deed::Refuse(_), Some(_)) | (Deed::Grant(_), None) | (Deed::Release(_), _) => return None,
+                (Deed::Grant { .. }, Some(fault)) => claim.fail(refusal(fault)?, view.now).map(|(text, _)| text)?,
+                (Deed::Refuse(_), Some(_)) | (Deed::Grant { .. }, None) | (Deed::Release(_), _) => return None,
             };
             Some(Note::warning(claim.target(), "AllocationFailed", text))
         };
@@ -246,21 +247,14 @@ fn too_soon(
     let known: &IPPoolStatus = pool.status.as_ref()?;
     let shown = conditions::get(&known.conditions, "Ready")?;
     if (shown.status.as_str(), &shown.reason) != (ready.truth.as_str(), &ready.reason) {
-        return left(STATUS_PAUSE, shown.last_transition_time.0, now);
+        return left(shown.last_transition_time.0, STATUS_PAUSE, now);
     }
     let worked = !outcome.chains.is_empty();
     let busy = if worked { Some(Busy::after(view.busy, view.now, now)) } else { view.busy };
     let busy = busy.and_then(|busy| busy.lasts(now));
-    let left = left(pause(known.allocations.len(), busy), known.last_updated.as_ref()?.0, now)?;
+    let left = left(known.last_updated.as_ref()?.0, pause(known.allocations.len(), busy), now)?;
     // A pool that comes to rest is shown as it is then.
     Some(if busy.is_some() { left.min(QUIET) } else { left })
-}
-
-/// What is left of a pause that began then.
-fn left(pause: Duration, began: Timestamp, now: Timestamp) -> Option<Duration> {
-    let left = SignedDuration::try_from(pause).ok()?.checked_sub(now.duration_since(began))?;
-    // A clock that was set back must not hold the status for long.
-    Some(Duration::try_from(left).ok().filter(|left| !left.is_zero())?.min(pause))
 }
 
 /// The time between two status writes of a pool with so many addresses in use that has been busy for this long.
@@ -300,7 +294,7 @@ pub fn failures(view: &PoolView, round: &Round, faults: &[Option<Fault>]) -> Vec
     let refused = round.chains.iter().zip(faults).filter_map(|(chain, fault)| {
         let message = fault.as_ref().and_then(refusal)?;
         let seen = view.claims.get(chain.at?)?;
-        let (_, write) = matches!(chain.deed, Deed::Grant(_)).then(|| seen.claim.fail(message, view.now))??;
+        let (_, write) = matches!(chain.deed, Deed::Grant { .. }).then(|| seen.claim.fail(message, view.now))??;
         Some(vec![write])
     });
     refused.collect()

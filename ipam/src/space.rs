@@ -50,19 +50,24 @@ pub enum Refusal {
     #[error("Exhausted IP Pools: spec.pools of IPPool {0} has no free address; add a range there, or delete claims")]
     Exhausted(String),
     /// The annotation is no address.
-    #[error("Invalid ipAddress annotation \"{0}\": not a valid IP address")]
+    #[error("Invalid ipAddress annotation \"{0}\": not a valid IP address; correct the annotation of the claim")]
     BadRequest(String),
     /// Annotation and pre-allocation name different addresses.
-    #[error("PreAllocation and requested ip address are conflicting")]
+    #[error(
+        "PreAllocation and requested ip address are conflicting; correct the pool's spec.preAllocations or the claim's \
+         annotation ipAddress"
+    )]
     Conflict,
     /// Somebody else has the requested address.
-    #[error("Requested IP not available")]
+    #[error(
+        "Requested IP not available: another claim has it, or spec.preAllocations keeps it for one; ask for another one"
+    )]
     NotAvailable,
     /// No range has the requested address.
-    #[error("Requested IP {0} is out of bounds of the pools given")]
+    #[error("Requested IP {0} is out of bounds of the pools given; add a range there, or ask for another address")]
     RequestedOutside(IpAddr),
     /// No range has the pre-allocated address.
-    #[error("Pre-allocated IP out of bounds")]
+    #[error("Pre-allocated IP out of bounds; add a range to spec.pools, or correct spec.preAllocations")]
     PreAllocatedOutside,
     /// Somebody else has the pre-allocated address, e.g. since before the pre-allocation.
     #[error("Pre-allocated IP {0} is in use by another claim; it is given as soon as that claim is deleted")]
@@ -86,7 +91,9 @@ pub enum Refusal {
         keeper: String,
     },
     /// Cluster API takes no such prefix.
-    #[error("Invalid prefix value, it must be between 0 and {0}")]
+    #[error(
+        "Invalid prefix value, it must be between 0 and {0}; correct spec.prefix or spec.pools[].prefix of the pool"
+    )]
     BadPrefix(u8),
     /// The pool is being deleted.
     #[error("the pool is being deleted; name another pool")]

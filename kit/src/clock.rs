@@ -6,9 +6,17 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
+
+/// What is left at `now` of a wait of `length` that began at `since`; `None` when it is over. Never more than `length`: a
+/// clock that was set back must not make a wait longer.
+pub fn left(since: Timestamp, length: Duration, now: Timestamp) -> Option<Duration> {
+    let left = SignedDuration::try_from(length).ok()?.checked_sub(now.duration_since(since))?;
+    Some(Duration::try_from(left).ok().filter(|left| !left.is_zero())?.min(length))
+}
 
 /// A source of wall time and of random numbers. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -54,8 +62,6 @@ impl Clock {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -69,6 +75,22 @@ mod tests {
         let draws = [clock.seed(), shared.seed(), clock.seed()];
         assert_eq!(draws, [again.seed(), again.seed(), again.seed()]);
         assert!(draws[0] != draws[1] && draws[1] != draws[2]);
+    }
+
+    #[test]
+    fn a_wait_ends_after_its_length_and_is_not_longer_with_a_clock_that_was_set_back() {
+        let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let [minute, hour] = [Duration::from_mins(1), Duration::from_hours(1)];
+        for (since, length, now, rest) in [
+            (start, hour, start, Some(hour)),
+            (start, hour, start + minute, Some(minute * 59)),
+            (start, hour, start + hour, None),
+            (start, minute, start + hour, None),
+            (start + hour, minute, start, Some(minute)),
+            (start + minute, hour, start, Some(hour)),
+        ] {
+            assert_eq!(left(since, length, now), rest, "{since} + {length:?} seen at {now}");
+        }
     }
 
     #[test]

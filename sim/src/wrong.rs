@@ -269,7 +269,7 @@ impl Bent {
     /// Whether nobody has begun to serve the claim, or this process has.
     fn is_ours(&self, view: &PoolView, chain: &Chain) -> bool {
         let held = chain.at.and_then(|at| view.claims.get(at)).is_some_and(|seen| seen.claim.is_held());
-        let grant = matches!(chain.deed, Deed::Grant(_));
+        let grant = matches!(chain.deed, Deed::Grant { .. });
         let mut memory = self.memory();
         if grant && !held {
             memory.begun.insert(chain.claim.clone());
@@ -279,23 +279,23 @@ impl Bent {
 
     fn bend(&self, chain: &mut Chain) {
         let of_claim = |write: &Write| write.target().resource.kind.ends_with("Claim");
-        match (self.mistake, &chain.deed) {
+        match (self.mistake, &mut chain.deed) {
             (Mistake::FinalizerFirst, Deed::Release(_)) => chain.writes.sort_by_key(|write| !of_claim(write)),
-            (Mistake::Unheld, Deed::Grant(_)) => {
+            (Mistake::Unheld, Deed::Grant { .. }) => {
                 chain.writes.retain(|write| !(of_claim(write) && matches!(write, Write::Patch { .. })));
             }
-            (Mistake::ToldFirst, Deed::Grant(_)) => {
+            (Mistake::ToldFirst, Deed::Grant { .. }) => {
                 chain.writes.sort_by_key(|write| matches!(write, Write::Create { .. }));
             }
-            (Mistake::Unguarded, Deed::Grant(_)) => {
+            (Mistake::Unguarded, Deed::Grant { .. }) => {
                 for write in &mut chain.writes {
                     if let Write::Create { body, .. } = write {
                         body["metadata"]["finalizers"] = Value::Null;
                     }
                 }
             }
-            (Mistake::NoLook, _) => chain.twins.clear(),
-            (Mistake::OldMap, Deed::Grant(_)) => self.by_the_map(chain),
+            (Mistake::NoLook, Deed::Grant { twins, .. }) => twins.clear(),
+            (Mistake::OldMap, Deed::Grant { .. }) => self.by_the_map(chain),
             _ => {}
         }
     }

@@ -101,7 +101,7 @@ fn keep(view: &PoolView, pool: &IPPool, space: &Space, at: usize, (address, ip):
     }
     let news = claim.told() != Some(address.name());
     let twins = if news { twins(pool, claim, ip, address.name()) } else { Vec::new() };
-    Some(Chain { twins, ..Chain::new(claim.id(), Some(at), Deed::Grant(ip), writes) })
+    Some(Chain::new(claim.id(), Some(at), Deed::Grant { ip, twins }, writes))
 }
 
 /// The other names under which this address could be given to somebody.
@@ -162,7 +162,7 @@ fn give(view: &PoolView, pool: &IPPool, at: usize, chosen: &Chosen) -> Chain {
     let told = claim.grant(&object, view.now);
     let twins = if told.is_some() { twins(pool, claim, chosen.ip, &object) } else { Vec::new() };
     let writes = [claim.confirm(), create].into_iter().chain(told).collect();
-    Chain { twins, ..Chain::new(claim.id(), Some(at), Deed::Grant(chosen.ip), writes) }
+    Chain::new(claim.id(), Some(at), Deed::Grant { ip: chosen.ip, twins }, writes)
 }
 
 fn choose(view: &PoolView, pool: &IPPool, claim: &Claim, space: &mut Space) -> Result<Chosen, Refusal> {
@@ -179,7 +179,7 @@ fn in_the_way(view: &PoolView, claim: &Claim, refusal: &Refusal) -> Option<Refus
     let (ip, wish, remedy) = match refusal {
         Refusal::NotAvailable => {
             let wanted = interval::parse(claim.requested()?).ok()?;
-            (wanted, refusal.to_string(), "ask for another address")
+            (wanted, "Requested IP not available".to_owned(), "ask for another address")
         }
         Refusal::PreAllocatedTaken(ip) => {
             (*ip, format!("Pre-allocated IP {ip} not available"), "change spec.preAllocations of the pool")

@@ -13,6 +13,7 @@ use kube::core::ObjectMeta;
 
 use super::*;
 use crate::kinds::Claim;
+use crate::space::Refusal;
 
 const NOW: i64 = 1_000_000;
 
@@ -118,7 +119,7 @@ fn deeds(plan: &Plan<Round>) -> Vec<String> {
     let chains = plan.call.iter().flat_map(|round| &round.chains);
     let line = |chain: &Chain| {
         let deed = match &chain.deed {
-            Deed::Grant(ip) => format!("grant {ip}"),
+            Deed::Grant { ip, .. } => format!("grant {ip}"),
             Deed::Refuse(refusal) => format!("refuse {refusal}"),
             Deed::Release(ips) => {
                 let ips: Vec<String> = ips.iter().map(ToString::to_string).collect();
@@ -212,7 +213,8 @@ fn a_claim_that_cannot_be_served_delays_nobody_and_is_told_once() {
     assert_eq!(
         deeds(&plan),
         [
-            "broken: refuse Invalid ipAddress annotation \"ten\": not a valid IP address by status",
+            "broken: refuse Invalid ipAddress annotation \"ten\": not a valid IP address; \
+             correct the annotation of the claim by status",
             "a: grant 10.0.0.1 by patch, create, status",
             "b: grant 10.0.0.2 by patch, create, status",
             "c: refuse Exhausted IP Pools: spec.pools of IPPool p has no free address; add a range there, or delete claims \
@@ -223,7 +225,7 @@ fn a_claim_that_cannot_be_served_delays_nobody_and_is_told_once() {
     for seen in &mut view.claims {
         if let (Claim::Metal3(claim), "broken") = (&seen.claim, seen.claim.id().name.as_str()) {
             let mut told = (**claim).clone();
-            let message = "Invalid ipAddress annotation \"ten\": not a valid IP address".to_owned();
+            let message = Refusal::BadRequest("ten".to_owned()).to_string();
             told.status.get_or_insert_default().error_message = Some(message);
             seen.claim = Claim::Metal3(Arc::new(told));
         }
@@ -377,7 +379,8 @@ fn cluster_api_is_not_offered_a_prefix_that_it_refuses() {
     assert_eq!(
         deeds(&plan),
         [
-            "c: refuse Invalid prefix value, it must be between 0 and 32 by status",
+            "c: refuse Invalid prefix value, it must be between 0 and 32; \
+             correct spec.prefix or spec.pools[].prefix of the pool by status",
             "m: grant 10.0.0.1 by patch, create, status",
         ]
     );
@@ -479,7 +482,8 @@ fn a_hundred_good_claims_are_served_in_the_pass_of_a_bad_one() {
         view = view.claim(metal3(&format!("c{n}")));
     }
     let deeds = deeds(&decide(&view));
-    assert_eq!(deeds[0], "bad: refuse Requested IP 10.9.9.9 is out of bounds of the pools given by status");
+    let outside = "bad: refuse Requested IP 10.9.9.9 is out of bounds of the pools given; add a range there, ";
+    assert!(deeds[0].starts_with(outside), "{}", deeds[0]);
     assert_eq!(deeds.iter().filter(|deed| deed.contains("grant")).count(), 100);
 }
 
@@ -505,8 +509,10 @@ fn both_kinds_are_served_pre_allocated_and_requested_addresses() {
             "c: grant 10.0.0.8 by patch, create, status",
             "asks: grant 10.0.0.5 by patch, create, status",
             "capi-asks: grant 10.0.0.6 by patch, create, status",
-            "wrong: refuse Invalid ipAddress annotation \"ten\": not a valid IP address by status",
-            "taken: refuse Requested IP not available by status",
+            "wrong: refuse Invalid ipAddress annotation \"ten\": not a valid IP address; \
+             correct the annotation of the claim by status",
+            "taken: refuse Requested IP not available: another claim has it, or spec.preAllocations keeps it for one; \
+             ask for another one by status",
         ]
     );
     let Write::Status { body, .. } = &plan.call.unwrap().chains[4].writes[0] else { panic!("no status") };

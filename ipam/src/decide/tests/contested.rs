@@ -54,7 +54,11 @@ pub(crate) fn shared() -> PoolView {
 
 fn twins(plan: &Plan<Round>) -> Vec<Vec<String>> {
     let chains = plan.call.iter().flat_map(|round| &round.chains);
-    chains.map(|chain| chain.twins.iter().map(|(flavor, name)| format!("{flavor:?} {name}")).collect()).collect()
+    let names = |chain: &Chain| match &chain.deed {
+        Deed::Grant { twins, .. } => twins.iter().map(|(flavor, name)| format!("{flavor:?} {name}")).collect(),
+        Deed::Refuse(_) | Deed::Release(_) => Vec::new(),
+    };
+    chains.map(names).collect()
 }
 
 /// Owners are of no interest here: only deeds that take or give addresses.
