@@ -12,6 +12,7 @@ use url::Url;
 
 use crate::config::{Auth, Config};
 use crate::error::{Error, ErrorKind};
+use crate::redact;
 use crate::version::{Root, Versions};
 
 /// How often credential and certificate files are looked at.
@@ -182,9 +183,16 @@ impl Transport {
 /// The base URL, ending in `/v1/`.
 fn base(endpoint: &str) -> Result<Url, Error> {
     let setup = |text: String| Error::local(ErrorKind::Setup, "endpoint", text);
-    let mut url = Url::parse(endpoint.trim()).map_err(|e| setup(format!("{endpoint:?} is not a URL: {e}")))?;
+    let shown = redact::url(endpoint.trim());
+    let mut url = Url::parse(endpoint.trim()).map_err(|e| setup(format!("{shown:?} is not a URL: {e}")))?;
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        return Err(setup(format!("{endpoint:?} is not an http or https URL")));
+        return Err(setup(format!("{shown:?} is not an http or https URL")));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        // The address is shown to people in conditions and events.
+        let text =
+            format!("{shown:?} holds a user or a password: give them as files, and take them out of the address");
+        return Err(setup(text));
     }
     url.set_query(None);
     url.set_fragment(None);

@@ -38,5 +38,5 @@ pub use poll::{Change, Health, Poll, PollOptions, Poller};
 pub use port::{NewPort, Port, PortFilter};
 pub use power::{PowerState, PowerTarget};
 pub use provision::{ConfigDrive, Phase, ProvisionChange, ProvisionState, ProvisionTarget, Step};
-pub use redact::Info;
+pub use redact::{Hidden, Info};
 pub use version::{Feature, Versions};

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::power::PowerState;
 use crate::provision::{ProvisionState, Step};
-use crate::redact::Info;
+use crate::redact::{Hidden, Info};
 
 /// The fields a controller decides on; a list or a single read asks for exactly these.
 ///
@@ -109,7 +109,7 @@ pub struct Node {
     pub target_raid_config: Info,
     /// Network data for the ramdisk.
     #[serde(deserialize_with = "null_is_default")]
-    pub network_data: Info,
+    pub network_data: Hidden,
     /// The clean step in progress, if any.
     #[serde(deserialize_with = "step")]
     pub clean_step: Option<Step>,

@@ -11,7 +11,9 @@ pub const MASK: &str = "******";
 /// Whether a key names something that must not be shown.
 pub fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    ["password", "secret", "token", "configdrive", "authorization", "httpheaders"].iter().any(|word| key.contains(word))
+    let words =
+        ["password", "secret", "token", "configdrive", "authorization", "httpheaders", "network_data", "user_data"];
+    words.iter().any(|word| key.contains(word))
 }
 
 /// A copy of a value in which everything under a secret key is masked.
@@ -26,7 +28,19 @@ pub fn masked(value: &Value) -> Value {
                 .collect(),
         ),
         Value::Array(items) => Value::Array(items.iter().map(masked).collect()),
+        Value::String(text) if text.contains("://") => url(text).into(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+    }
+}
+
+/// A text with the user and password of a URL in it masked: `https://user:pw@host/` becomes `https://******@host/`.
+pub fn url(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    match authority.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}://{MASK}@{host}{path}"),
+        None => text.to_owned(),
     }
 }
 
@@ -57,6 +71,23 @@ impl Info {
 impl fmt::Debug for Info {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", masked(&Value::Object(self.0.clone())))
+    }
+}
+
+/// A JSON object that comes from a Secret as a whole. Debug output shows only whether it is there.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Hidden(pub Map<String, Value>);
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "{}" } else { MASK })
+    }
+}
+
+impl From<Map<String, Value>> for Hidden {
+    fn from(map: Map<String, Value>) -> Self {
+        Self(map)
     }
 }
 
