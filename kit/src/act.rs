@@ -50,7 +50,7 @@ pub async fn pass<C: Controller>(context: &Context, controller: &C, key: &Key) -
     let effects = Effects { context, controller: name, key };
     let (mut done, versions) = effects.act(controller, &view, &plan).await;
     let call = plan.call.as_ref().map(|call| format!("{call:?}"));
-    let mut writes: Vec<String> = plan.writes.iter().map(describe).collect();
+    let mut writes: Vec<String> = plan.writes.iter().chain(&plan.last).map(describe).collect();
     done.at = context.clock.now();
     let record = controller.record(&view, plan, &done);
     let mut failed = record.fault;
@@ -116,7 +116,7 @@ where
 {
     let (effects, ask) = (&Effects { context, controller, key }, &ask);
     let running = futures::stream::iter(chains).enumerate().map(|(chain, writes)| async move {
-        let (written, failed, _) = effects.chain(&writes, |write| ask(chain, write)).await;
+        let (written, failed) = effects.chain(&writes, &mut Versions::default(), |write| ask(chain, write)).await;
         ChainDone { written, failed }
     });
     running.buffered(at_once.max(1)).collect().await
@@ -143,26 +143,36 @@ impl Effects<'_> {
         view: &C::View,
         plan: &Plan<C::Call>,
     ) -> (Done<C::Answer>, Versions) {
-        let (written, failed, versions) = self.chain(&plan.writes, |_| ready(Ok(()))).await;
-        let mut done = Done { written, failed, answer: None, at: self.context.clock.now() };
+        let mut versions = Versions::default();
+        let (written, failed) = self.chain(&plan.writes, &mut versions, |_| ready(Ok(()))).await;
+        let mut done = Done { written, failed, answer: None, late: None, at: self.context.clock.now() };
         if done.failed.is_some() {
             return (done, versions);
         }
         if let Some(call) = &plan.call {
-            done.answer = Some(self.call(controller, view, call).await);
+            let answer = self.call(controller, view, call).await;
+            if answer.is_ok() {
+                (_, done.late) = self.chain(&plan.last, &mut versions, |_| ready(Ok(()))).await;
+            }
+            done.answer = Some(answer);
         }
         (done, versions)
     }
 
     /// Writes in order, each when it may be, until one fails.
-    async fn chain<F>(&self, writes: &[Write], may: impl Fn(usize) -> F) -> (Vec<Value>, Option<Fault>, Versions)
+    async fn chain<F>(
+        &self,
+        writes: &[Write],
+        versions: &mut Versions,
+        may: impl Fn(usize) -> F,
+    ) -> (Vec<Value>, Option<Fault>)
     where
         F: Future<Output = Result<(), Fault>>,
     {
-        let (mut written, mut versions) = (Vec::new(), Versions::default());
+        let mut written = Vec::new();
         for (at, write) in writes.iter().enumerate() {
             if let Err(fault) = may(at).await {
-                return (written, Some(fault), versions);
+                return (written, Some(fault));
             }
             let write = versions.refresh(write.clone());
             match self.write(&write).await {
@@ -170,10 +180,10 @@ impl Effects<'_> {
                     versions.learn(&write, &answer);
                     written.push(answer);
                 }
-                Err(fault) => return (written, Some(fault), versions),
+                Err(fault) => return (written, Some(fault)),
             }
         }
-        (written, None, versions)
+        (written, None)
     }
 
     async fn write(&self, write: &Write) -> Result<Value, Fault> {

@@ -63,6 +63,8 @@ pub struct Plan<C> {
     pub writes: Vec<Write>,
     /// At most one external effect; it comes after all writes.
     pub call: Option<C>,
+    /// Kubernetes writes that only make sense once the call was accepted, in order.
+    pub last: Vec<Write>,
     /// Events to publish when the pass succeeded in its writes.
     pub notes: Vec<Note>,
     /// When to look again, and what is being waited for.
@@ -72,7 +74,7 @@ pub struct Plan<C> {
 impl<C> Plan<C> {
     /// A plan without effects.
     pub fn wait(next: Next) -> Self {
-        Self { writes: Vec::new(), call: None, notes: Vec::new(), next }
+        Self { writes: Vec::new(), call: None, last: Vec::new(), notes: Vec::new(), next }
     }
     /// A plan with one write, looking again as soon as it is seen.
     pub fn write(write: Write, next: Next) -> Self {
@@ -270,6 +272,8 @@ pub struct Done<A> {
     pub failed: Option<Fault>,
     /// The outcome of the call; `None` when there was none or a write failed before it.
     pub answer: Option<Result<A, Fault>>,
+    /// The write after the call that failed, if one did.
+    pub late: Option<Fault>,
     /// When the act step ended.
     pub at: Timestamp,
 }
@@ -292,7 +296,7 @@ impl Record {
     pub fn of<C, A>(plan: Plan<C>, done: &Done<A>) -> Self {
         let fault = done.failed.clone().or_else(|| match &done.answer {
             Some(Err(fault)) => Some(fault.clone()),
-            Some(Ok(_)) | None => None,
+            Some(Ok(_)) | None => done.late.clone(),
         });
         let notes = if fault.is_some() { Vec::new() } else { plan.notes };
         Self { status: None, notes, next: plan.next, fault }

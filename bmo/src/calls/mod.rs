@@ -161,6 +161,11 @@ pub enum HostCall {
 }
 
 impl HostCall {
+    /// Whether it only ends what runs on the machine.
+    pub fn ends_work(&self) -> bool {
+        matches!(self, Self::Provision { change, .. } if change.target == ironic::ProvisionTarget::Abort)
+    }
+
     /// Id of the node it is about; its name for a creation.
     pub fn node(&self) -> &str {
         match self {

@@ -88,7 +88,7 @@ pub fn decide(view: &View) -> Plan<NoCall> {
         return Plan::wait(Next::Rest);
     }
     let started = object.status.as_ref().map(|status| status.updates.as_slice()).unwrap_or_default();
-    let changing = object.spec.updates != started;
+    let changing = object.spec.updates.iter().any(|update| !started.contains(update));
     let refused = refused(object);
     let mut plan = Plan::wait(again(changing));
     let wanted = wanted(view, changing, refused.as_deref());

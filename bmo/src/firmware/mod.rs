@@ -19,7 +19,7 @@ mod tests;
 
 use std::time::Duration;
 
-use api::metal3::{BareMetalHost, FirmwareSchema, OperationalStatus};
+use api::metal3::{BareMetalHost, FirmwareSchema, HostFirmwareComponents, OperationalStatus};
 use api::names::annotation;
 use kit::Kind;
 use kit::key::Key;
@@ -55,7 +55,7 @@ pub fn spawn(context: &Context, sources: &Sources, options: worker::Options) -> 
     };
     let wakes = || Registration::new().watch(&sources.hosts, host_wakes);
     let of_settings = wakes().watch(&sources.settings, own_wakes).needs(&schemas);
-    let of_components = wakes().watch(&sources.components, own_wakes);
+    let of_components = wakes().watch(&sources.components, own_wakes).watch(&sources.components, started_wakes);
     [worker::spawn(context, settings, of_settings, options), worker::spawn(context, components, of_components, options)]
 }
 
@@ -106,6 +106,13 @@ fn own_wakes<K: Kind>(old: Option<&K>, new: Option<&K>) -> Vec<Key> {
     };
     let changed = old.map(seen) != new.map(seen);
     new.or(old).filter(|_| changed).map(Key::of).into_iter().collect()
+}
+
+/// Which updates were started is written by the host's controller: what is left of the wish changes with it.
+fn started_wakes(old: Option<&HostFirmwareComponents>, new: Option<&HostFirmwareComponents>) -> Vec<Key> {
+    let started = |object: &HostFirmwareComponents| object.status.as_ref().map(|status| status.updates.clone());
+    let changed = old.and_then(started) != new.and_then(started);
+    new.filter(|_| changed && old.is_some()).map(Key::of).into_iter().collect()
 }
 
 /// When the machine is asked again.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kit::pass::{Next, NoCall, Plan, Write};
 
-use super::{components, host_wakes, own_wakes, schema, settings};
+use super::{components, host_wakes, own_wakes, schema, settings, started_wakes};
 
 fn bios() -> Vec<BiosSetting> {
     let of = |name: &str, kind: &str, value: &str| BiosSetting {
@@ -233,7 +233,9 @@ fn components_are_shown_and_updates_checked() {
         (components_view(&[], &[]), "False", "True", ""),
         (components_view(&[("bmc", "u")], &[]), "True", "True", ""),
         (components_view(&[("bmc", "u")], &[("bmc", "u")]), "False", "True", ""),
-        (components_view(&[], &[("bmc", "u")]), "True", "True", ""),
+        // A wish that was taken back leaves nothing to do.
+        (components_view(&[], &[("bmc", "u")]), "False", "True", ""),
+        (components_view(&[("bmc", "v")], &[("bmc", "u")]), "True", "True", ""),
         (components_view(&[("nic:1", "u"), ("disk", "u")], &[]), "True", "False", "disk is no component"),
     ];
     for (view, changing, valid, message) in table {
@@ -272,4 +274,10 @@ fn only_what_matters_wakes() {
     assert!(own_wakes(Some(&object), Some(&written)).is_empty());
     written.metadata.generation = Some(8);
     assert_eq!(own_wakes(Some(&object), Some(&written)).len(), 1);
+
+    let started = |updates: &[(&str, &str)]| components_view(&[("bmc", "u")], updates).object.as_ref().clone();
+    let (begun, forgotten) = (started(&[("bmc", "u")]), started(&[]));
+    assert!(own_wakes(Some(&begun), Some(&forgotten)).is_empty());
+    assert_eq!(started_wakes(Some(&begun), Some(&forgotten)).len(), 1, "what is left to do changed");
+    assert!(started_wakes(Some(&begun), Some(&begun)).is_empty() && started_wakes(None, Some(&begun)).is_empty());
 }

@@ -8,6 +8,7 @@ use kit::pass::Why;
 use crate::calls::HostCall;
 use crate::host::errors::{ErrorKind, budget};
 use crate::host::facts::Fact;
+use crate::host::state::State as S;
 use crate::host::step::{Ask, Step};
 use crate::host::view::HostView;
 use crate::host::{ask, wish};
@@ -18,10 +19,14 @@ const KIND: ErrorKind = ErrorKind::ProvisionedRegistration;
 pub fn step(view: &HostView) -> Option<Step> {
     let Some(node) = view.node() else { return Some(wish::no_node()) };
     match &node.provision_state {
-        N::Manageable => Some(adopt(view, node)),
+        N::Manageable => Some(adopt(view, node, None)),
+        // A machine that Ironic had offered, and that somebody else has installed since.
+        N::Available if view.state == S::ExternallyProvisioned => {
+            Some(ask::go(view, node, ProvisionTarget::Manage, KIND, why()))
+        }
         N::AdoptFailed => Some(again(view, node)),
         N::Adopting => Some(Step::wait(why().seen(ask::seen(node)))),
-        N::Enroll | N::Verifying => Some(view.fail(KIND, format!("invalid state for adopt: {}", node.provision_state))),
+        N::Enroll | N::Verifying => Some(view.fail(KIND, ask::unexpected(node))),
         // A maintenance that Ironic did not set itself was set by hand, and would stop power management.
         N::Active if node.maintenance && node.fault.is_none() && !view.deleting() => {
             let why = Why::new("LeavingMaintenance", "the node is in maintenance, which is being lifted");
@@ -43,19 +48,19 @@ fn why() -> Why {
 }
 
 /// Ironic checks what it takes over, so it must know the image first.
-fn adopt(view: &HostView, node: &Node) -> Step {
+fn adopt(view: &HostView, node: &Node, done: Option<Fact>) -> Step {
     let patch = wish::adoption_patch(view, node);
     if !patch.is_empty() {
         return Ask::new(ask::patch(node, patch), KIND, why()).step();
     }
-    ask::go(view, node, ProvisionTarget::Adopt, KIND, why())
+    ask::moving(view, node, ask::to(node, ProvisionTarget::Adopt, KIND, why()).then(done))
 }
 
 fn again(view: &HostView, node: &Node) -> Step {
     let error = node.last_error.as_deref().unwrap_or("Ironic gives no reason");
     match view.retry(KIND, format!("Host adoption failed: {error}")) {
         Err(step) => *step,
-        Ok(()) => adopt(view, node).with([Fact::ClearError]),
+        Ok(()) => adopt(view, node, Some(Fact::ClearError)),
     }
 }
 

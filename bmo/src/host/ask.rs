@@ -47,6 +47,15 @@ pub fn seen(node: &Node) -> String {
     format!("node is in \"{}\"", node.provision_state)
 }
 
+/// A node in a state that no step of the host leads to: somebody else works with Ironic, too.
+pub fn unexpected(node: &Node) -> String {
+    format!(
+        "the node is in \"{}\", where the host has no use for it; bring it to manageable in Ironic (baremetal node manage \
+         {}), or end what was begun there by hand",
+        node.provision_state, node.uuid
+    )
+}
+
 /// What was last seen of a node's power, for people.
 pub fn seen_power(node: &Node) -> String {
     let aim = node.target_power_state.as_ref().map(|aim| format!(", on its way to \"{aim}\"")).unwrap_or_default();
@@ -58,21 +67,26 @@ pub fn seen_power(node: &Node) -> String {
     format!("the power is {now}{aim}")
 }
 
-/// Moves a node, with nothing to hand over.
-pub fn go(view: &HostView, node: &Node, target: ProvisionTarget, kind: ErrorKind, why: Why) -> Step {
-    change(view, node, ProvisionChange::to(target), kind, why)
+/// The request to move a node, with nothing to hand over.
+pub fn to(node: &Node, target: ProvisionTarget, kind: ErrorKind, why: Why) -> Ask {
+    change(node, ProvisionChange::to(target), kind, why)
 }
 
-/// Moves a node.
-pub fn change(view: &HostView, node: &Node, change: ProvisionChange, kind: ErrorKind, why: Why) -> Step {
+/// The request to move a node.
+pub fn change(node: &Node, change: ProvisionChange, kind: ErrorKind, why: Why) -> Ask {
     let call = HostCall::Provision { node: node.uuid.clone(), seen: node.provision_state.clone(), change };
-    moving(view, node, call, kind, why)
+    Ask::new(call, kind, why.seen(seen(node)))
+}
+
+/// Moves a node, with nothing to hand over and nothing to record.
+pub fn go(view: &HostView, node: &Node, target: ProvisionTarget, kind: ErrorKind, why: Why) -> Step {
+    moving(view, node, to(node, target, kind, why))
 }
 
 /// A request that moves a node. One in maintenance accepts nothing useful, so that is lifted first; one whose power
-/// control is lost is waited for.
-pub fn moving(view: &HostView, node: &Node, call: HostCall, kind: ErrorKind, why: Why) -> Step {
-    blocked(view, node, kind).unwrap_or_else(|| Ask::new(call, kind, why.seen(seen(node))).step())
+/// control is lost is waited for. What the request makes true is true of none of the two.
+pub fn moving(view: &HostView, node: &Node, ask: Ask) -> Step {
+    blocked(view, node, ask.kind).unwrap_or_else(|| ask.step())
 }
 
 /// What stands in the way of moving a node.

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use kit::pass::Why;
 
+use crate::host::detach;
 use crate::host::errors::{ErrorKind, GIVE_UP_DELETION_AFTER};
+use crate::host::facts::Fact;
 use crate::host::state::State as S;
 use crate::host::step::Step;
 use crate::host::view::{Detached, HostView};
@@ -14,12 +16,17 @@ pub fn detached(view: &HostView) -> Option<Step> {
     if !view.deleting() || view.state == S::Deleting {
         return None;
     }
-    let step = match view.detach_request() {
-        None => return None,
-        Some(Detached { delay: true, .. }) => wait("the detached annotation asks to delay the deletion"),
-        Some(_) => Step::Go(S::Deleting, Vec::new()),
-    };
-    Some(step)
+    match view.detach_request()? {
+        // The host is released all the same; only its object stays.
+        Detached { delay: true, force } if !view.is_detached() && detach::possible(view, force) => None,
+        Detached { delay: true, .. } => Some(wait("the detached annotation asks to delay the deletion")),
+        Detached { .. } => Some(Step::Go(S::Deleting, afresh())),
+    }
+}
+
+/// Each step of a deletion has failures of its own: those of the host's earlier life say nothing about it.
+fn afresh() -> Vec<Fact> {
+    vec![Fact::ClearError, Fact::ResetCount]
 }
 
 fn wait(text: &str) -> Step {
@@ -29,16 +36,16 @@ fn wait(text: &str) -> Step {
 
 /// The way out from each state.
 pub fn guard(view: &HostView) -> Option<Step> {
-    if !view.deleting() {
+    if !view.deleting() || view.detach_request().is_some_and(|request| request.delay) {
         return None;
     }
     match &view.state {
-        S::None | S::Unmanaged | S::Registering => Some(Step::Go(S::Deleting, Vec::new())),
-        S::Provisioning | S::Provisioned => Some(Step::Go(S::Deprovisioning, Vec::new())),
+        S::None | S::Unmanaged | S::Registering => Some(Step::Go(S::Deleting, afresh())),
+        S::Provisioning | S::Provisioned => Some(Step::Go(S::Deprovisioning, afresh())),
         S::Deprovisioning | S::PoweringOffBeforeDelete => unreachable_controller(view),
         S::Deleting | S::Other(_) => None,
         S::Inspecting | S::MatchProfile | S::Preparing | S::Ready | S::Available | S::ExternallyProvisioned => {
-            Some(Step::Go(S::PoweringOffBeforeDelete, Vec::new()))
+            Some(Step::Go(S::PoweringOffBeforeDelete, afresh()))
         }
     }
 }
@@ -48,10 +55,10 @@ pub fn guard(view: &HostView) -> Option<Step> {
 fn unreachable_controller(view: &HostView) -> Option<Step> {
     let dead = view.error() == Some(ErrorKind::Registration) && view.error_count() > GIVE_UP_DELETION_AFTER;
     let lost = view.node().is_none() && view.ironic_answers() && !view.has_credentials();
-    (dead || lost).then(|| Step::Go(S::Deleting, Vec::new()))
+    (dead || lost).then(|| Step::Go(S::Deleting, afresh()))
 }
 
-/// Whether a step of a deletion has failed often enough to be skipped.
-pub fn give_up(view: &HostView) -> bool {
-    view.deleting() && view.error().is_some() && view.error_count() > GIVE_UP_DELETION_AFTER
+/// Whether a step of a deletion, whose failures are of this kind, has failed often enough to be skipped.
+pub fn give_up(view: &HostView, kind: ErrorKind) -> bool {
+    view.deleting() && view.has_error(kind) && view.error_count() > GIVE_UP_DELETION_AFTER
 }

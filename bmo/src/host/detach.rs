@@ -19,12 +19,14 @@ pub fn guard(view: &HostView) -> Option<Step> {
         };
         return view.note(facts);
     };
+    possible(view, request.force).then(|| release(view, request.force))
+}
+
+/// Whether a host of this state is released, by `force` also in the middle of an operation.
+pub fn possible(view: &HostView, force: bool) -> bool {
     let stable = matches!(view.state, S::Provisioned | S::ExternallyProvisioned | S::Ready | S::Available);
     let known = !matches!(view.state, S::None | S::Unmanaged | S::Deleting | S::Other(_));
-    if !known || !(stable || request.force) {
-        return None;
-    }
-    Some(release(view, request.force))
+    known && (stable || force)
 }
 
 fn release(view: &HostView, force: bool) -> Step {

@@ -91,7 +91,7 @@ pub async fn pull_secret(io: &Io, view: &HostView) -> Result<Material<String>, F
     let Some(name) = image.oci_auth_secret_name.as_deref() else { return Ok(Material::None) };
     let key = Key::new(view.namespace(), name);
     Ok(match io.secret(&key).await? {
-        None => Material::Broken(format!("auth secret \"{name}\" not found in namespace \"{}\"", key.namespace)),
+        None => Material::Broken(format!("the Secret {key} of spec.image.ociAuthSecretName does not exist; create it")),
         Some(secret) => match registry::login(&secret, &image.url) {
             Ok(login) => login.map_or(Material::None, Material::Some),
             Err(text) => Material::Broken(text),

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 /// The kind of an error, `status.errorType`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ErrorKind {
@@ -95,16 +93,6 @@ fn spread(seed: &str, count: u32) -> u16 {
     (sum >> 16) as u16 ^ (sum & 0xffff) as u16
 }
 
-/// What is left of a wait of `length` that began at `since`; `None` when it is over (or began in the future by more
-/// than its own length: a clock was set back, so it is not trusted).
-pub fn left(since: Timestamp, length: Duration, now: Timestamp) -> Option<Duration> {
-    let gone = now.duration_since(since);
-    let Ok(gone) = Duration::try_from(gone) else {
-        return Some(length.min(Duration::try_from(-gone).unwrap_or_default()));
-    };
-    length.checked_sub(gone).filter(|rest| !rest.is_zero())
-}
-
 /// How long each phase normally takes: past it the wait is shown as overdue. One table, so that people can compare.
 pub mod budget {
     use std::time::Duration;
@@ -149,15 +137,6 @@ mod tests {
         assert_eq!(back_off(0, "a"), Duration::ZERO);
         assert_eq!(back_off(-1, "a"), Duration::ZERO);
         assert_ne!(back_off(1, "a"), back_off(1, "b"));
-    }
-
-    #[test]
-    fn a_wait_ends_and_survives_a_clock_that_was_set_back() {
-        let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-        let hour = Duration::from_hours(1);
-        assert_eq!(left(start, hour, start), Some(hour));
-        assert_eq!(left(start, hour, start + hour), None);
-        assert_eq!(left(start + hour, Duration::from_mins(1), start), Some(Duration::from_mins(1)));
     }
 
     #[test]

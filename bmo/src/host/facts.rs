@@ -2,7 +2,7 @@
 
 use api::meta::SecretReference;
 use api::metal3::{
-    BareMetalHost, BareMetalHostStatus, CredentialsStatus, HardwareDetails, OperationalStatus, ProvisionStatus,
+    BareMetalHost, BareMetalHostStatus, CredentialsStatus, HardwareDetails, Image, OperationalStatus, ProvisionStatus,
 };
 use kube::ResourceExt as _;
 
@@ -33,7 +33,9 @@ pub enum Fact {
     FreshImage,
     /// Writing the image failed once more.
     ImageFailed,
-    /// The wished image (or custom deployment) is on the machine.
+    /// The image that was given to Ironic last (or the custom deployment) is on the machine.
+    Deployed,
+    /// Somebody else put the wished image (or custom deployment) on the machine.
     ImageDone,
     /// No image is on the machine.
     ImageGone,
@@ -87,11 +89,8 @@ pub fn apply(host: &BareMetalHost, status: &mut BareMetalHostStatus, fact: &Fact
             status.last_attempted_image = None;
         }
         Fact::ImageFailed => status.provisioning_fail_count = status.provisioning_fail_count.saturating_add(1),
-        Fact::ImageDone => {
-            status.provisioning.image.clone_from(&host.spec.image);
-            status.provisioning.custom_deploy.clone_from(&host.spec.custom_deploy);
-            status.provisioning_fail_count = 0;
-        }
+        Fact::Deployed => runs(host, status, status.last_attempted_image.clone().or(host.spec.image.clone())),
+        Fact::ImageDone => runs(host, status, host.spec.image.clone()),
         Fact::ImageGone => image_gone(&mut status.provisioning),
         Fact::Powered(on) => status.powered_on = *on,
         Fact::Delayed => status.operational_status = OperationalStatus::Delayed,
@@ -124,6 +123,12 @@ fn same(status: &mut BareMetalHostStatus, seen: &CredentialsStatus) {
         status.good_credentials = seen.clone();
     }
     status.tried_credentials = seen.clone();
+}
+
+fn runs(host: &BareMetalHost, status: &mut BareMetalHostStatus, image: Option<Image>) {
+    status.provisioning.image = image;
+    status.provisioning.custom_deploy.clone_from(&host.spec.custom_deploy);
+    status.provisioning_fail_count = 0;
 }
 
 fn image_gone(provisioning: &mut ProvisionStatus) {

@@ -6,8 +6,11 @@ use std::time::Duration;
 use api::metal3::{
     BareMetalHost, FirmwareUpdate, HostFirmwareComponents, HostFirmwareSettings, UpdatePolicy, firmware_condition,
 };
+use ironic::{Node, Step as NodeStep};
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kit::clock::left;
 use kit::pass::{Why, Write};
 use kit::{Kind, diff, owners};
 
@@ -37,7 +40,6 @@ pub fn pending(view: &HostView) -> Pending {
 
 /// What may be applied to a running host, by its update policy.
 pub fn pending_live(view: &HostView) -> Pending {
-    let allowed = |policy: Option<&UpdatePolicy>| policy == Some(&UpdatePolicy::OnReboot);
     let policy = view.firmware.policy.as_ref().map(|policy| &policy.spec);
     let mut pending = pending(view);
     if !allowed(policy.and_then(|spec| spec.firmware_settings.as_ref())) {
@@ -72,9 +74,23 @@ pub fn text(value: &IntOrString) -> String {
     }
 }
 
+/// Whether a wish can be applied. Whether it was applied is seen by the values themselves: the condition about that is
+/// older than what was just begun or forgotten.
 fn valid(conditions: &[Condition]) -> bool {
-    let is = |kind| conditions.iter().any(|c| c.type_ == kind && c.status == "True");
-    is(firmware_condition::VALID) && is(firmware_condition::CHANGE_DETECTED)
+    conditions.iter().any(|c| c.type_ == firmware_condition::VALID && c.status == "True")
+}
+
+/// Whether anything is wished that the policy allows for a running host, applied or not.
+pub fn wished_live(view: &HostView) -> bool {
+    let policy = view.firmware.policy.as_ref().map(|policy| &policy.spec);
+    let settings = view.firmware.settings.as_ref().is_some_and(|object| !object.spec.settings.is_empty());
+    let updates = view.firmware.components.as_ref().is_some_and(|object| !object.spec.updates.is_empty());
+    (settings && allowed(policy.and_then(|spec| spec.firmware_settings.as_ref())))
+        || (updates && allowed(policy.and_then(|spec| spec.firmware_updates.as_ref())))
+}
+
+fn allowed(policy: Option<&UpdatePolicy>) -> bool {
+    policy == Some(&UpdatePolicy::OnReboot)
 }
 
 /// Waits while a wish was not looked at by its own controller: it could be wrong. An empty wish needs no look.
@@ -92,6 +108,22 @@ pub fn behind(view: &HostView) -> Option<Step> {
         let text = "the wished firmware settings or updates have not been checked yet";
         Step::wait_for(Duration::from_mins(1), Why::new("FirmwareNotChecked", text).normal(Duration::from_mins(1)))
     })
+}
+
+/// How long after an operation the settings of the machine are read again at the latest.
+const REREAD: Duration = Duration::from_secs(90);
+
+/// Waits while the settings that were read are older than the operation that has just ended: they would be applied
+/// again, at the price of another boot.
+pub fn unread(view: &HostView, node: &Node) -> Option<Step> {
+    let ended = node.provision_updated_at.as_deref().and_then(|text| text.parse::<Timestamp>().ok())?;
+    let read = view.firmware.settings.as_ref().and_then(|object| object.status.as_ref()?.last_updated.clone());
+    if settings(view).is_empty() || read.is_some_and(|read| read.0 >= ended) {
+        return None;
+    }
+    let rest = left(ended, REREAD, view.now)?;
+    let text = "the machine's firmware settings are read again before more of them are applied";
+    Some(Step::wait_for(rest, Why::new("FirmwareNotReread", text).since(ended).normal(REREAD)))
 }
 
 /// Makes the objects in which users read and wish settings and updates. Updates only where Ironic reports parts that
@@ -141,9 +173,18 @@ fn adopt<K: Kind>(host: &BareMetalHost, object: &K) -> Option<Write> {
 }
 
 /// Remembers which updates were started, so that they are not started twice.
-pub fn taken_up(view: &HostView) -> Option<Write> {
-    let object = view.firmware.components.as_deref()?;
-    remember(object, object.spec.updates.clone())
+pub fn taken_up(view: &HostView, started: &[FirmwareUpdate]) -> Option<Write> {
+    let object = view.firmware.components.as_deref().filter(|_| !started.is_empty())?;
+    let known = object.status.as_ref().map(|status| status.updates.as_slice()).unwrap_or_default();
+    let other = |update: &&FirmwareUpdate| !started.iter().any(|new| new.component == update.component);
+    remember(object, known.iter().filter(other).chain(started).cloned().collect())
+}
+
+/// The updates that a step of Ironic's is about, for a start that did not get on record.
+pub fn started(step: Option<&NodeStep>) -> Vec<FirmwareUpdate> {
+    let update = step.filter(|step| step.interface == "firmware" && step.step == "update");
+    let settings = update.and_then(|step| step.args.get("settings")).cloned().unwrap_or_default();
+    serde_json::from_value(settings).unwrap_or_default()
 }
 
 /// Forgets which updates were started, so that they are tried again.

@@ -2,6 +2,7 @@
 //! the node, and Ironic itself only for what a step is about to need.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::metal3::{
     BareMetalHost, CredentialsStatus, HardwareData, HostFirmwareComponents, HostFirmwareSettings, HostUpdatePolicy,
@@ -21,6 +22,9 @@ use crate::host::facts;
 use crate::host::state::{State as S, Traits as _};
 use crate::host::view::{Capacity, Credentials, Firmware, HostView, Material, NodeSeen, Stale};
 use crate::host::{drive, release, wish};
+
+/// How long a look-up of a name may take.
+const LOOK_UP: Duration = Duration::from_secs(5);
 
 /// The sources of a host's view.
 #[derive(Debug, Clone)]
@@ -88,6 +92,7 @@ impl Sources {
             unread: None,
             fingerprint: None,
             stale: Vec::new(),
+            controller_v6: None,
             versions: None,
             host,
         }
@@ -96,6 +101,7 @@ impl Sources {
     /// What only the API server or Ironic itself know.
     async fn read(&self, view: &mut HostView) -> Result<(), Fault> {
         self.credentials(view).await?;
+        view.controller_v6 = self.controller_v6(view).await;
         self.ramdisk_network(view).await?;
         if let Some(node) = view.node().cloned() {
             self.details(view, &node).await?;
@@ -175,6 +181,18 @@ impl Sources {
             view.fingerprint = wish::fingerprint(view);
         }
         Ok(())
+    }
+
+    /// Only asked where it makes a difference. A name is looked up when the node is made or its access changes; its first
+    /// address counts.
+    async fn controller_v6(&self, view: &HostView) -> Option<bool> {
+        let literal = wish::controller_v6(view);
+        let settled = matches!(view.credentials, Credentials::Unneeded | Credentials::Unchanged(_));
+        if literal.is_some() || settled || self.config.external_url_v6.is_none() {
+            return literal;
+        }
+        let found = tokio::time::timeout(LOOK_UP, tokio::net::lookup_host(wish::controller_name(view)?)).await;
+        found.ok()?.ok()?.next().map(|address| address.is_ipv6())
     }
 
     async fn ramdisk_network(&self, view: &mut HostView) -> Result<(), Fault> {

@@ -7,7 +7,8 @@ use crate::host::step::Step;
 use crate::host::view::HostView;
 use crate::host::{capacity, credentials, deletion, detach, housekeeping, registration, states};
 
-/// Every way from one state to another, with its reason. A step that is not listed is a bug and is refused.
+/// Every way from one state to another, with its reason. A step that is not listed is a bug: the tests hold
+/// every situation that they can make to this list.
 pub const EDGES: &[(S, S, &str)] = &[
     (S::None, S::Unmanaged, "there is no management controller in the spec"),
     (S::None, S::Registering, "there is a management controller in the spec"),
@@ -81,7 +82,15 @@ pub const GUARDS: &[(&str, Guard)] = &[
 /// The step of one pass.
 pub fn step(view: &HostView) -> Step {
     let found = GUARDS.iter().find_map(|(_, guard)| guard(view)).unwrap_or_else(|| dispatch(view));
-    capacity::gate(view, found)
+    capacity::gate(view, patient(view, found))
+}
+
+/// What Ironic refused is not asked again before its back-off is over. Ending what runs is never refused for long.
+fn patient(view: &HostView, step: Step) -> Step {
+    match &step {
+        Step::Ask(ask) if !ask.call.ends_work() => view.backing_off(ask.kind).unwrap_or(step),
+        _ => step,
+    }
 }
 
 /// The work of the state that the host is in.

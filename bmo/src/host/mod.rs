@@ -102,7 +102,9 @@ impl Controller for Hosts {
             (None, Some(Ok(answer))) => Outcome::Done(Some(answer)),
             (None, None) => Outcome::Done(None),
         };
-        status::record(view, &step, outcome, done.at)
+        let mut record = status::record(view, &step, outcome, done.at);
+        record.fault = record.fault.or_else(|| done.late.clone());
+        record
     }
 }
 
@@ -147,12 +149,10 @@ fn ends_use(call: &HostCall) -> bool {
 
 /// A step as the worker performs it. What it means for the status is decided in the record.
 fn plan(step: Step) -> Plan<HostCall> {
-    let (writes, call) = match step {
-        Step::Write(writes, _) | Step::Gone(writes) => (writes, None),
-        Step::Ask(ask) => (ask.first, Some(ask.call)),
-        Step::Paused(_) | Step::Rest(_) | Step::Stay(_) | Step::Note(_) | Step::Go(..) | Step::Fail(..) => {
-            (Vec::new(), None)
-        }
-    };
-    Plan { writes, call, notes: Vec::new(), next: Next::Now }
+    let nothing = Plan::wait(Next::Now);
+    match step {
+        Step::Write(writes, _) | Step::Gone(writes) => Plan { writes, ..nothing },
+        Step::Ask(ask) => Plan { call: Some(ask.call), last: ask.last, ..nothing },
+        Step::Paused(_) | Step::Rest(_) | Step::Stay(_) | Step::Note(_) | Step::Go(..) | Step::Fail(..) => nothing,
+    }
 }

@@ -3,7 +3,7 @@
 
 #![allow(clippy::redundant_closure_for_method_calls, reason = "a method path has one lifetime, the caller needs all")]
 
-use api::metal3::bmc_address::BmcAddress;
+use api::metal3::bmc_address::{BmcAddress, Host};
 use api::metal3::{BootMode, CustomDeploy, Image};
 use ironic::{ConfigDrive, Info, NewNode, Node, Patch, Step as NodeStep, Versions};
 use serde_json::{Map, Value};
@@ -107,7 +107,7 @@ fn bmc(view: &HostView, address: &BmcAddress) -> Result<Info, String> {
         address,
         login: login.as_ref().map(|login| (login.username.as_str(), login.password.as_str())),
         insecure: view.spec().bmc.disable_certificate_verification,
-        external_http_url: view.config.external_url_v6.as_deref(),
+        external_http_url: view.config.external_url_v6.as_deref().filter(|_| view.controller_v6 == Some(true)),
     }))
 }
 
@@ -146,19 +146,36 @@ pub fn identity_patch(view: &HostView, node: &Node) -> Result<Patch, String> {
     if matches!(view.credentials, Credentials::Unneeded | Credentials::Missing(_)) {
         return Ok(Patch::new());
     }
-    if let Credentials::Unchanged(_) = view.credentials {
-        // The user name is as it was, so it may be taken from the node for the comparison.
-        return registration(view, |registration| {
-            let mut known = registration.clone();
-            for (key, value) in &node.driver_info.0 {
-                if driver::is_login(key) && driver::same_family(key, &registration.bmc) {
-                    known.bmc.0.insert(key.clone(), value.clone());
-                }
+    // What is not known in this pass is as it was: the login where the Secret was not read, and what depends on the kind
+    // of an address that nobody has looked up.
+    let same_login = matches!(view.credentials, Credentials::Unchanged(_));
+    registration(view, |registration| {
+        let mut known = registration.clone();
+        for (key, value) in &node.driver_info.0 {
+            let login = same_login && driver::is_login(key) && driver::same_family(key, &registration.bmc);
+            if login || (key == driver::EXTERNAL_URL && view.controller_v6.is_none()) {
+                known.bmc.0.insert(key.clone(), value.clone());
             }
-            known.update(node, false)
-        });
+        }
+        known.update(node, !same_login && view.credentials_changed())
+    })
+}
+
+/// The DNS name in the address of the management controller, with its port, if it has one.
+pub fn controller_name(view: &HostView) -> Option<(String, u16)> {
+    let address = address(view).ok()?;
+    match address.host {
+        Host::Name(name) => Some((name, address.port.unwrap_or(443))),
+        Host::Ip(_) => None,
     }
-    registration(view, |registration| registration.update(node, view.credentials_changed()))
+}
+
+/// Whether the management controller has an IPv6 address, as far as its address itself says so.
+pub fn controller_v6(view: &HostView) -> Option<bool> {
+    match address(view).ok()?.host {
+        Host::Ip(ip) => Some(ip.is_ipv6()),
+        Host::Name(_) => None,
+    }
 }
 
 /// What the node lacks for later steps: ramdisk, boot mode, cleaning mode, network data.

@@ -149,7 +149,7 @@ fn switch_off(view: &HostView, node: &Node, reboot: Reboot) -> Step {
     if let Some(step) = hindrance(view, node, "PowerOff").or_else(|| ask::blocked(view, node, KIND)) {
         return step;
     }
-    let hard = reboot.hard || view.error_count() > 0;
+    let hard = reboot.hard || view.error_count() > 0 || view.has_error(KIND);
     let (target, text) =
         if hard { (PowerTarget::Off, "Host powered off") } else { (PowerTarget::SoftOff, "Host soft powered off") };
     Ask::new(ask::power(node, target), KIND, why("the machine is being switched off"))
@@ -163,12 +163,18 @@ fn reboot_once(view: &HostView, node: &Node, reboot: Reboot) -> Step {
     if !reboot.once {
         return rest(view, node);
     }
+    // Accepted, and not on record as such: the manager was stopped between the two.
+    if node.target_power_state.as_deref().is_some_and(|aim| aim.contains("rebooting"))
+        && let Some(write) = annotations::without(view, &[annotations::REBOOT_ONCE])
+    {
+        return Step::Write(vec![write], Vec::new());
+    }
     if let Some(step) = hindrance(view, node, "Reboot").or_else(|| ask::blocked(view, node, KIND)) {
         return step;
     }
     let target = if reboot.hard { PowerTarget::Reboot } else { PowerTarget::SoftReboot };
     Ask::new(ask::power(node, target), KIND, why("the machine is being rebooted"))
-        .after(annotations::without(view, &[annotations::REBOOT_ONCE]))
+        .and_write(annotations::without(view, &[annotations::REBOOT_ONCE]))
         .then([Fact::Event("PowerOff", "Host rebooted".into())])
         .step()
 }

@@ -212,7 +212,8 @@ fn enroll(view: &HostView, node: &Node) -> Step {
     let why =
         Why::new("VerifyingAccess", "Ironic was asked to check the management controller").normal(budget::REGISTRATION);
     // The error is over with the new try: the next failure is a new one, and counts.
-    ask::go(view, node, ProvisionTarget::Manage, ErrorKind::Registration, why).with([Fact::ClearError])
+    let ask = ask::to(node, ProvisionTarget::Manage, ErrorKind::Registration, why).then([Fact::ClearError]);
+    ask::moving(view, node, ask)
 }
 
 /// What each later step of Ironic needs: ramdisk, cleaning mode, capabilities.
@@ -233,6 +234,7 @@ fn verify(view: &HostView, node: &Node) -> Option<Step> {
     if view.deleting() || !quiet {
         return None;
     }
+    // A wrong password is not tried twice in a row: management controllers lock accounts.
     if view.has_error(ErrorKind::Registration) && view.back_off_left().is_some() {
         return Some(view.fail(ErrorKind::Registration, view.status().error_message));
     }

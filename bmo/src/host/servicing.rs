@@ -27,15 +27,13 @@ fn why() -> Why {
     Why::new("Servicing", "firmware of the running host is being changed").normal(budget::CLEANING)
 }
 
-/// Whether the user has taken all wishes back.
+/// Whether the user has taken all wishes back, or does not allow them for a running host any more.
 fn unwanted(view: &HostView) -> bool {
-    let settings = view.firmware.settings.as_ref().is_none_or(|object| object.spec.settings.is_empty());
-    let updates = view.firmware.components.as_ref().is_none_or(|object| object.spec.updates.is_empty());
-    settings && updates
+    !firmware::wished_live(view)
 }
 
 fn underway(view: &HostView, node: &Node) -> Step {
-    match firmware::taken_up(view) {
+    match firmware::taken_up(view, &firmware::started(node.service_step.as_ref())) {
         Some(write) => Step::Write(vec![write], vec![Fact::Servicing]),
         None => Step::wait(why().seen(ask::seen(node))).with([Fact::Servicing]),
     }
@@ -51,6 +49,9 @@ fn failed(view: &HostView, node: &Node) -> Step {
     }
     if let Some(write) = firmware::forgotten(view) {
         return Step::Write(vec![write], Vec::new());
+    }
+    if firmware::pending_live(view).is_empty() {
+        return ask::go(view, node, ProvisionTarget::Abort, KIND, why());
     }
     let error = node.last_error.as_deref().unwrap_or("Servicing failed; Ironic gives no reason");
     match view.retry(KIND, error) {
@@ -68,7 +69,7 @@ fn active(view: &HostView, node: &Node) -> Option<Step> {
     if firmware::pending_live(view).is_empty() {
         return asked.then(|| view.note(vec![Fact::ClearError, Fact::ResetCount])).flatten();
     }
-    if let Some(step) = firmware::behind(view) {
+    if let Some(step) = firmware::behind(view).or_else(|| firmware::unread(view, node)) {
         return Some(step);
     }
     // The first pass only says so: whatever builds ramdisks must know before one is booted.
@@ -79,6 +80,8 @@ fn active(view: &HostView, node: &Node) -> Option<Step> {
 }
 
 fn begin(view: &HostView, node: &Node) -> Step {
-    let steps = wish::firmware_steps(&firmware::pending_live(view));
-    ask::change(view, node, ProvisionChange::service(steps), KIND, why()).with([Fact::ClearError, Fact::Servicing])
+    let pending = firmware::pending_live(view);
+    let ask = ask::change(node, ProvisionChange::service(wish::firmware_steps(&pending)), KIND, why());
+    let ask = ask.and_write(firmware::taken_up(view, &pending.updates));
+    ask::moving(view, node, ask.then([Fact::ClearError, Fact::Servicing]))
 }

@@ -3,13 +3,14 @@
 use api::metal3::{BareMetalHost, BareMetalHostStatus, BootMode, ErrorType, OperationMetric, OperationalStatus};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kit::clock::left;
 use kit::diff;
 use kit::pass::{Class, Fault, Next, Note, Record, Target, Why, rounded};
 
 use crate::calls::{Answer, reason};
 use crate::host::ask;
 use crate::host::conditions::{self, POWER_FAILURE, Signs, Told, UNREACHABLE};
-use crate::host::errors::{ErrorKind, back_off, left};
+use crate::host::errors::{ErrorKind, back_off};
 use crate::host::facts::{self, Fact};
 use crate::host::state::State as S;
 use crate::host::step::{Ask, RECHECK, SLOW, SOON, Step};
@@ -65,9 +66,14 @@ impl<'a> Page<'a> {
                 unread.map(|fault| fault.message.clone())
             }
         };
+        let mut status = view.status();
+        if view.edited() && status.error_type.is_some() && !view.deleting() {
+            // The edit may be the remedy: what follows it is tried at once.
+            status.error_count = 0;
+        }
         Self {
             view,
-            status: view.status(),
+            status,
             notes: Vec::new(),
             told: Told::Same,
             said: false,
@@ -213,7 +219,7 @@ impl<'a> Page<'a> {
             conditions::compute(&self.status, &signs, host.metadata.generation, conditions::seconds(at));
         let before = self.view.status();
         self.announce(&before.conditions);
-        if self.status != before {
+        if self.status != before && !(same_failure(&before, &self.status) && before.last_updated.is_some()) {
             self.status.last_updated = Some(Time(conditions::seconds(at)));
         }
         let after = BareMetalHost { status: Some(self.status.clone()), ..host.clone() };
@@ -292,6 +298,12 @@ impl<'a> Page<'a> {
         };
         phase.start.as_ref().map(|start| start.0)
     }
+}
+
+/// Whether an error stands as it did. Its time must stay, too, whatever else changes: the back-off counts from it.
+fn same_failure(before: &BareMetalHostStatus, after: &BareMetalHostStatus) -> bool {
+    let failure = |status: &BareMetalHostStatus| (status.error_type.clone(), status.error_count);
+    after.error_type.is_some() && failure(before) == failure(after)
 }
 
 /// The record of the operation that a state is.

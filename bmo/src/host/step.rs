@@ -1,5 +1,4 @@
-//! What one pass of a host comes to: a [`Step`], as data. Guards and states return it; `life` checks and `status`
-//! records it.
+//! What one pass of a host comes to: a [`Step`], as data. Guards and states return it, and `status` records it.
 
 use std::time::Duration;
 
@@ -49,8 +48,8 @@ pub struct Pause {
 pub struct Ask {
     /// The request.
     pub call: HostCall,
-    /// Objects to write before it.
-    pub first: Vec<Write>,
+    /// Objects to write once Ironic has accepted.
+    pub last: Vec<Write>,
     /// What becomes true when Ironic accepts.
     pub done: Vec<Fact>,
     /// The kind of error it is when Ironic refuses.
@@ -62,7 +61,7 @@ pub struct Ask {
 impl Ask {
     /// A request of which nothing needs to be recorded.
     pub fn new(call: HostCall, kind: ErrorKind, why: Why) -> Self {
-        Self { call, first: Vec::new(), done: Vec::new(), kind, why }
+        Self { call, last: Vec::new(), done: Vec::new(), kind, why }
     }
 
     /// What becomes true when Ironic accepts.
@@ -72,10 +71,10 @@ impl Ask {
         self
     }
 
-    /// Objects to write before the request.
+    /// Objects to write once Ironic has accepted.
     #[must_use]
-    pub fn after(mut self, writes: impl IntoIterator<Item = Write>) -> Self {
-        self.first.extend(writes);
+    pub fn and_write(mut self, writes: impl IntoIterator<Item = Write>) -> Self {
+        self.last.extend(writes);
         self
     }
 
@@ -109,14 +108,14 @@ impl Step {
         Self::Stay(Pause { after: Some(SLOW), why, facts: Vec::new() })
     }
 
-    /// Adds facts to a step that shows or records some; other steps stay as they are.
+    /// Adds facts to a step that shows or records some; other steps stay as they are. Those of a request are told to the
+    /// request itself, see [`Ask::then`]: another one may have to go first.
     #[must_use]
     pub fn with(mut self, more: impl IntoIterator<Item = Fact>) -> Self {
         match &mut self {
             Self::Rest(facts) | Self::Note(facts) | Self::Go(_, facts) | Self::Write(_, facts) => facts.extend(more),
             Self::Stay(pause) => pause.facts.extend(more),
-            Self::Ask(ask) => ask.done.extend(more),
-            Self::Paused(_) | Self::Fail(..) | Self::Gone(_) => {}
+            Self::Ask(_) | Self::Paused(_) | Self::Fail(..) | Self::Gone(_) => {}
         }
         self
     }

@@ -13,6 +13,7 @@ use api::names::annotation;
 use ironic::{ConfigDrive, FirmwareComponent, Inventory, Node, Port, Versions};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
+use kit::clock::left;
 use kit::pass::{Fault, Why};
 use kit::runtime::SecretMeta;
 
@@ -63,6 +64,8 @@ pub struct HostView {
     pub fingerprint: Option<String>,
     /// Secrets that this host holds and does not name any more.
     pub stale: Vec<Stale>,
+    /// Whether the management controller has an IPv6 address; `None` where only a look-up tells, and none was made.
+    pub controller_v6: Option<bool>,
     /// What the Ironic server can do; `None` before it answered once.
     pub versions: Option<Versions>,
 }
@@ -327,14 +330,29 @@ impl HostView {
         wished.or_else(found).unwrap_or_else(|| std::env::consts::ARCH.to_owned())
     }
 
-    /// What is left of the back-off of the error on record. Nothing when the user changed the spec since: it was
-    /// perhaps the remedy.
+    /// Whether the user changed the spec since the last record.
+    pub fn edited(&self) -> bool {
+        let ready = self.seen().and_then(|status| status.conditions.iter().find(|c| c.type_ == "Ready"));
+        ready.is_some_and(|ready| ready.observed_generation < self.host.metadata.generation)
+    }
+
+    /// What is left of the back-off of the error on record, which counts from its last failure. Nothing when the user
+    /// changed the spec since: it was perhaps the remedy.
     pub fn back_off_left(&self) -> Option<Duration> {
         let status = self.seen()?;
-        let edited = status.conditions.iter().any(|c| c.observed_generation < self.host.metadata.generation);
         let since = status.last_updated.as_ref()?.0;
         let length = errors::back_off(status.error_count, self.uid());
-        (!edited).then(|| errors::left(since, length, self.now)).flatten()
+        (!self.edited()).then(|| left(since, length, self.now)).flatten()
+    }
+
+    /// The wait for the back-off of the error on record, if it is of this kind. A first failure may have been mended by
+    /// what woke the host: only what failed again is waited for. Other credentials may be the remedy.
+    pub fn backing_off(&self, kind: ErrorKind) -> Option<Step> {
+        let again = self.has_error(kind) && self.error_count() > 1;
+        if !again || self.credentials_changed() {
+            return None;
+        }
+        Some(self.held(kind, &self.seen()?.error_message, Some(self.back_off_left()?)))
     }
 
     /// Reports an error, or keeps waiting when it is on record already. On a host that shall go it is counted again

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ironic::{ConfigDrive, Inventory, Node, Patch, Phase, ProvisionState as N, Step as NodeStep};
+use ironic::{ConfigDrive, Inventory, Node, Patch, Phase, ProvisionState as N, Step as NodeStep, redact};
 use jiff::Timestamp;
 use kit::pass::Why;
 
@@ -28,7 +28,12 @@ pub fn no_node() -> Step {
 /// Under what the node may be found, best first.
 pub fn node_names(view: &HostView) -> Vec<String> {
     let id = view.seen().map(|status| status.provisioning.id.clone()).filter(|id| !id.is_empty());
-    id.into_iter().chain(names::candidates(view.namespace(), view.name())).collect()
+    let mut names = names::candidates(view.namespace(), view.name());
+    if view.state == S::Deleting {
+        // Another namespace, or a person, may have a node of the bare name: it is not removed with this host.
+        names.truncate(1);
+    }
+    id.into_iter().chain(names).collect()
 }
 
 /// How busy Ironic is. A host that is busy already keeps its place; nodes with virtual media take none.
@@ -144,7 +149,7 @@ impl HostView {
 
     /// What is being deployed, for people.
     pub fn image_label(&self) -> String {
-        let image = self.spec().image.as_ref().map(|image| image.url.clone());
+        let image = self.spec().image.as_ref().map(|image| redact::url(&image.url));
         let custom = || self.spec().custom_deploy.as_ref().map(|custom| custom.method.clone());
         image.or_else(custom).unwrap_or_default()
     }

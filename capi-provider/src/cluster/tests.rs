@@ -27,7 +27,7 @@ fn view(infra: Metal3Cluster) -> View {
 }
 
 fn nothing_done() -> Done<()> {
-    Done { written: Vec::new(), failed: None, answer: None, at: now() }
+    Done { written: Vec::new(), failed: None, answer: None, late: None, at: now() }
 }
 
 /// The object after the status write of a pass, and the reason of its wait.

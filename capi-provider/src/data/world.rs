@@ -203,8 +203,8 @@ impl World {
                 break;
             }
         }
-        let done = Done { written: Vec::new(), failed, answer: None, at: now() };
-        let record = controller.record(&view, Plan { writes, call: None, notes, next }, &done);
+        let done = Done { written: Vec::new(), failed, answer: None, late: None, at: now() };
+        let record = controller.record(&view, Plan { writes, notes, ..Plan::wait(next) }, &done);
         if let Some(status) = record.status {
             self.apply(&status);
         }

@@ -45,7 +45,7 @@ fn doing(view: &View) -> String {
 }
 
 fn nothing_done() -> Done<()> {
-    Done { written: Vec::new(), failed: None, answer: None, at: now() }
+    Done { written: Vec::new(), failed: None, answer: None, late: None, at: now() }
 }
 
 /// The machine after the status write of a pass.

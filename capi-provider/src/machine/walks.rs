@@ -91,7 +91,7 @@ impl World {
         let Some(view) = self.view(name) else { return Next::Gone };
         let (plan, report) = life::decide(&view);
         assert!(plan.writes.len() <= 1, "more than one dependent write: {plan:?}");
-        let mut done: Done<()> = Done { written: Vec::new(), failed: None, answer: None, at: now() };
+        let mut done: Done<()> = Done { written: Vec::new(), failed: None, answer: None, late: None, at: now() };
         for write in &plan.writes {
             if !self.write(write, lost) {
                 done.failed = Some(kit::pass::Fault::new(kit::pass::Class::Again, "Conflict", "changed meanwhile"));

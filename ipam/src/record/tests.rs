@@ -12,7 +12,7 @@ fn done(plan: &Plan<Round>, broken: &[usize], at: Timestamp) -> Done<RoundDone> 
     let fault = |class| Some(Fault::new(class, "Injected", "injected"));
     let faults = (0..count).map(|n| if broken.contains(&n) { fault(Class::Backoff) } else { None }).collect();
     let answer = plan.call.as_ref().map(|_| Ok(RoundDone { faults }));
-    Done { written: Vec::new(), failed: None, answer, at }
+    Done { written: Vec::new(), failed: None, answer, late: None, at }
 }
 
 fn recorded(view: &PoolView, broken: &[usize]) -> (Record, Value) {

@@ -19,12 +19,13 @@ const PATH: &str = "/api/v1/namespaces/ns/configmaps/a";
 struct Toy {
     writes: Vec<Write>,
     call: Option<&'static str>,
+    last: Vec<Write>,
     outcome: Mutex<Option<String>>,
 }
 
 impl Toy {
     fn new(writes: Vec<Write>) -> Self {
-        Self { writes, call: Some("power on"), outcome: Mutex::new(None) }
+        Self { writes, call: Some("power on"), last: Vec::new(), outcome: Mutex::new(None) }
     }
 }
 
@@ -41,10 +42,10 @@ impl Controller for Toy {
     }
     fn decide(&self, (): &()) -> Plan<&'static str> {
         let why = Why::new("Waiting", "for the world");
-        Plan { writes: self.writes.clone(), call: self.call, notes: Vec::new(), next: Next::Changed(why) }
+        Plan { writes: self.writes.clone(), call: self.call, last: self.last.clone(), ..Plan::wait(Next::Changed(why)) }
     }
-    async fn call(&self, (): &(), _: &&'static str) -> Result<u32, Fault> {
-        Ok(7)
+    async fn call(&self, (): &(), call: &&'static str) -> Result<u32, Fault> {
+        if *call == "refused" { Err(Fault::new(Class::Peer, "Refused", "not now")) } else { Ok(7) }
     }
     fn record(&self, (): &(), plan: Plan<&'static str>, done: &Done<u32>) -> Record {
         let failed = done.failed.as_ref().map(|fault| fault.reason);
@@ -85,6 +86,28 @@ async fn writes_come_first_then_the_call_then_status_and_the_pass_follows_its_ow
     assert_eq!(sent[0], (PATH.to_owned(), json!({ "uid": "u", "resourceVersion": "5" })));
     assert_eq!(sent[1], (PATH.to_owned(), json!({ "uid": "u", "resourceVersion": "1001" })));
     assert_eq!(sent[2], (format!("{PATH}/status"), json!({ "uid": "u", "resourceVersion": "1002" })));
+}
+
+#[tokio::test]
+async fn what_only_an_accepted_call_makes_true_is_written_after_it() {
+    let object = config_map("a", "u", 5, &[("x", "0")]);
+    for (call, answer, x) in [("reboot", "Some(Ok(7))", "2"), ("refused", "Some(Err(", "1")] {
+        let fake = Fake::default();
+        fake.put(PATH, &object);
+        let toy = Toy { call: Some(call), last: vec![patch(&object, "2")], ..Toy::new(vec![patch(&object, "1")]) };
+        let ended = run(&fake, &toy).await;
+        assert_eq!(matches!(ended, Ended::Failed(..)), call == "refused", "{ended:?}");
+        let outcome = toy.outcome.lock().unwrap().clone().unwrap();
+        assert!(outcome.starts_with(&format!("1 None {answer}")), "{outcome}");
+        assert_eq!(fake.get(PATH).unwrap()["data"]["x"], x, "{call}");
+    }
+    let fake = Fake::default();
+    fake.put(PATH, &object);
+    let stale = config_map("a", "u", 4, &[("x", "0")]);
+    let toy = Toy { last: vec![patch(&stale, "2")], ..Toy::new(Vec::new()) };
+    let Ended::Failed(fault, _) = run(&fake, &toy).await else { panic!("not failed") };
+    assert_eq!(fault.reason, fault::CONFLICT);
+    assert_eq!(toy.outcome.lock().unwrap().as_deref(), Some("0 None Some(Ok(7))"), "the call stays accepted");
 }
 
 #[tokio::test]

@@ -15,7 +15,8 @@ pub(crate) fn step(view: &HostView) -> Step {
     if view.inspection_requested() {
         return Step::Go(S::Inspecting, vec![Fact::ClearError]);
     }
-    if Settings::raid_differs(view) || !firmware::pending(view).is_empty() {
+    let unchecked = firmware::behind(view);
+    if Settings::raid_differs(view) || (unchecked.is_none() && !firmware::pending(view).is_empty()) {
         return Step::Go(S::Preparing, vec![Fact::ClearError]);
     }
     if Settings::hints_differ(view) {
@@ -29,7 +30,12 @@ pub(crate) fn step(view: &HostView) -> Step {
     {
         return step;
     }
-    if view.needs_provisioning() { provision(view) } else { power::step(view) }
+    match (view.needs_provisioning(), unchecked) {
+        // What is wished of the firmware belongs to the machine that is given away.
+        (true, Some(step)) => step,
+        (true, None) => provision(view),
+        (false, _) => power::step(view),
+    }
 }
 
 /// Starts writing, unless the same image has failed too often already.

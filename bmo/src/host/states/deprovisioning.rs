@@ -13,7 +13,7 @@ use crate::host::{ask, deletion, wish};
 const KIND: ErrorKind = ErrorKind::Provisioning;
 
 pub(crate) fn step(view: &HostView) -> Step {
-    if deletion::give_up(view) {
+    if deletion::give_up(view, KIND) {
         return Step::Go(S::PoweringOffBeforeDelete, vec![Fact::ResetCount]);
     }
     let Some(node) = view.node() else { return wish::no_node() };
@@ -25,7 +25,8 @@ pub(crate) fn step(view: &HostView) -> Step {
         }
         N::CleanFailed => {
             let error = format!("Cleaning failed: {}", node.last_error.as_deref().unwrap_or("Ironic gives no reason"));
-            retried(view, &error, || move_on(view, node, ProvisionTarget::Manage).with([Fact::ClearError]))
+            let ask = ask::to(node, ProvisionTarget::Manage, KIND, why()).then([Fact::ClearError]);
+            retried(view, &error, || ask::moving(view, node, ask))
         }
         N::AdoptFailed | N::InspectFailed => move_on(view, node, ProvisionTarget::Manage),
         // Ironic lost the node, or a cleaning was begun by hand: offering it cleans it.
@@ -41,7 +42,7 @@ pub(crate) fn step(view: &HostView) -> Step {
         | N::Servicing
         | N::ServiceWait
         | N::ServiceHold => Step::wait(why().seen(ask::seen(node))),
-        other => view.fail(KIND, format!("unhandled ironic state {other}")),
+        _ => view.fail(KIND, ask::unexpected(node)),
     }
 }
 
@@ -66,8 +67,9 @@ fn undeploy(view: &HostView, node: &Node, word: &str) -> Step {
     if !patch.is_empty() {
         return Ask::new(ask::patch(node, patch), KIND, why()).step();
     }
-    move_on(view, node, ProvisionTarget::Deleted)
-        .with([Fact::ClearError, Fact::Event("DeprovisioningStarted", format!("Image deprovisioning {word}"))])
+    let event = Fact::Event("DeprovisioningStarted", format!("Image deprovisioning {word}"));
+    let ask = ask::to(node, ProvisionTarget::Deleted, KIND, why()).then([Fact::ClearError, event]);
+    ask::moving(view, node, ask)
 }
 
 fn done(view: &HostView) -> Step {

@@ -30,7 +30,7 @@ pub(crate) fn step(view: &HostView) -> Step {
         N::Inspecting | N::InspectWait => running(view, node),
         N::InspectFailed => failed(view, node),
         N::Manageable => manageable(view, node),
-        other => view.fail(KIND, format!("unexpected provision state {other}")),
+        _ => view.fail(KIND, ask::unexpected(node)),
     }
 }
 
@@ -86,8 +86,9 @@ fn start(view: &HostView, node: &Node) -> Step {
         let why = Why::new("UpdatingNode", "boot mode, architecture or way of inspection are being updated in Ironic");
         return Ask::new(ask::patch(node, patch), KIND, why).step();
     }
-    ask::go(view, node, ProvisionTarget::Inspect, KIND, why(view))
-        .with([Fact::ClearError, Fact::Event("InspectionStarted", "Hardware inspection started".into())])
+    let event = Fact::Event("InspectionStarted", "Hardware inspection started".into());
+    let ask = ask::to(node, ProvisionTarget::Inspect, KIND, why(view)).then([Fact::ClearError, event]);
+    ask::moving(view, node, ask)
 }
 
 fn finish(view: &HostView, _: &Node, inventory: &ironic::Inventory) -> Step {

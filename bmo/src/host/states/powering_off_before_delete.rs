@@ -14,7 +14,7 @@ const KIND: ErrorKind = ErrorKind::PowerManagement;
 
 pub(crate) fn step(view: &HostView) -> Step {
     let Some(node) = view.node() else { return gone() };
-    if view.spec().disable_power_off || deletion::give_up(view) {
+    if view.spec().disable_power_off || deletion::give_up(view, KIND) {
         return gone();
     }
     if node.power_state == PowerState::Off {

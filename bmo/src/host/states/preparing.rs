@@ -21,7 +21,11 @@ pub(crate) fn step(view: &HostView) -> Step {
         N::Available | N::Manageable => ready(view, node),
         N::CleanFailed => failed(view, node),
         N::Cleaning | N::CleanWait | N::CleanHold => underway(view, node),
-        other => view.fail(KIND, format!("have unexpected ironic node state {other}")),
+        // Inspection was switched off while it ran, or after it had failed.
+        N::InspectFailed => ask::go(view, node, ProvisionTarget::Manage, KIND, why()),
+        N::InspectWait => ask::go(view, node, ProvisionTarget::Abort, KIND, why()),
+        N::Inspecting => Step::wait(why().seen(ask::seen(node))),
+        _ => view.fail(KIND, ask::unexpected(node)),
     }
 }
 
@@ -30,7 +34,7 @@ fn why() -> Why {
 }
 
 fn underway(view: &HostView, node: &Node) -> Step {
-    match firmware::taken_up(view) {
+    match firmware::taken_up(view, &firmware::started(node.clean_step.as_ref())) {
         Some(write) => Step::Write(vec![write], Vec::new()),
         None => Step::wait(why().seen(ask::seen(node))),
     }
@@ -55,7 +59,7 @@ fn ready(view: &HostView, node: &Node) -> Step {
         Ok(work) => work,
         Err(text) => return view.fail(KIND, text),
     };
-    if let Some(step) = firmware::behind(view) {
+    if let Some(step) = firmware::behind(view).or_else(|| firmware::unread(view, node)) {
         return step;
     }
     if work.steps.is_empty() {
@@ -70,5 +74,6 @@ fn ready(view: &HostView, node: &Node) -> Step {
     }
     let (node_id, seen) = (node.uuid.clone(), node.provision_state.clone());
     let call = HostCall::Clean { node: node_id, seen, raid: work.raid, steps: work.steps };
-    ask::moving(view, node, call, KIND, why()).with([Fact::Applied(wished), Fact::ClearError])
+    let ask = Ask::new(call, KIND, why().seen(ask::seen(node))).then([Fact::Applied(wished), Fact::ClearError]);
+    ask::moving(view, node, ask.and_write(firmware::taken_up(view, &firmware::pending(view).updates)))
 }

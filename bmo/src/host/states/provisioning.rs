@@ -1,13 +1,13 @@
 //! `provisioning`: the image is written, or the custom deployment runs.
 
-use ironic::{Node, ProvisionState as N, ProvisionTarget};
+use ironic::{Node, ProvisionState as N, ProvisionTarget, redact};
 use kit::pass::Why;
 
 use crate::calls::HostCall;
 use crate::host::errors::{ErrorKind, budget};
 use crate::host::facts::Fact;
 use crate::host::state::State as S;
-use crate::host::step::{RECHECK, Step};
+use crate::host::step::{Ask, RECHECK, Step};
 use crate::host::view::HostView;
 use crate::host::{annotations, ask, power, wish};
 
@@ -59,10 +59,11 @@ fn underway(view: &HostView, node: &Node) -> Step {
 fn clean_failed(view: &HostView, node: &Node) -> Step {
     // The state's own error leads to deprovisioning; a cleaning that failed is reported as one of preparation.
     let error = format!("Cleaning failed: {}", node.last_error.as_deref().unwrap_or("Ironic gives no reason"));
-    match view.retry(ErrorKind::Preparation, error) {
-        Err(step) => *step,
-        Ok(()) => ask::go(view, node, ProvisionTarget::Manage, KIND, cleaning()).with([Fact::ClearError]),
+    if let Err(step) = view.retry(ErrorKind::Preparation, error) {
+        return *step;
     }
+    let ask = ask::to(node, ProvisionTarget::Manage, KIND, cleaning()).then([Fact::ClearError]);
+    ask::moving(view, node, ask)
 }
 
 /// Hands the image over, has Ironic check it, and starts.
@@ -79,11 +80,9 @@ fn deploy(view: &HostView, node: &Node) -> Step {
         configdrive: wanted.drive.map(Box::new),
         steps: wanted.steps,
     };
-    ask::moving(view, node, call, KIND, deploying()).with([
-        Fact::Attempted,
-        Fact::ClearError,
-        Fact::Event("ProvisioningStarted", format!("Image provisioning started for {}", view.image_label())),
-    ])
+    let event = format!("Image provisioning started for {}", view.image_label());
+    let done = [Fact::Attempted, Fact::ClearError, Fact::Event("ProvisioningStarted", event)];
+    ask::moving(view, node, Ask::new(call, KIND, deploying().seen(ask::seen(node))).then(done))
 }
 
 /// A failure of the image that is wished now is an error; one of an earlier image is forgotten.
@@ -95,13 +94,14 @@ fn deploy_failed(view: &HostView, node: &Node) -> Step {
     let error = node.last_error.as_deref().unwrap_or("Ironic gives no reason; see the agent's logs");
     let checksum = image.checksum.unwrap_or_default();
     let remedy = "; where it is the image, correct url, checksum or format in spec.image";
-    view.fail(KIND, format!("Image provisioning failed (url: {}, checksum: {checksum}): {error}{remedy}", image.url))
+    let url = redact::url(&image.url);
+    view.fail(KIND, format!("Image provisioning failed (url: {url}, checksum: {checksum}): {error}{remedy}"))
 }
 
 fn done(view: &HostView) -> Step {
-    let event = format!("Image provisioning completed for {}", view.image_label());
-    Step::Go(
-        S::Provisioned,
-        vec![Fact::ImageDone, Fact::ClearError, Fact::ResetCount, Fact::Event("ProvisioningComplete", event)],
-    )
+    // A wish that changed meanwhile is not what runs now: it is deployed next.
+    let written = view.status().last_attempted_image.map(|image| redact::url(&image.url));
+    let event = format!("Image provisioning completed for {}", written.unwrap_or_else(|| view.image_label()));
+    let done = Fact::Event("ProvisioningComplete", event);
+    Step::Go(S::Provisioned, vec![Fact::Deployed, Fact::ClearError, Fact::ResetCount, done])
 }

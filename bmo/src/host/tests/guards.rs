@@ -8,11 +8,8 @@ use kit::pass::{Class, Fault, Write};
 use serde_json::Value;
 
 use super::*;
+use crate::host::status::Outcome;
 use crate::host::view::HostView;
-
-fn at(state: S, node: N) -> HostView {
-    with_node(view(host(state)), node)
-}
 
 fn set(mut v: HostView, with: impl FnOnce(&mut BareMetalHost)) -> HostView {
     change(&mut v, with);
@@ -171,6 +168,32 @@ fn the_last_steps_of_a_deletion() {
 }
 
 #[test]
+fn a_deletion_is_not_cut_short_by_failures_of_the_life_before() {
+    let table = [
+        (at(S::Provisioned, N::Active), ErrorType::PowerManagement, "ask deleted"),
+        (at(S::Provisioned, N::Active), ErrorType::Servicing, "ask deleted"),
+        (at(S::Provisioning, N::DeployFailed), ErrorType::Provisioning, "ask deleted"),
+        (at(S::Inspecting, N::InspectFailed), ErrorType::Inspection, "ask power off"),
+        (at(S::Available, N::Available), ErrorType::PowerManagement, "ask power off"),
+    ];
+    for (v, kind, wanted) in table {
+        let mut v = set(deleted(v), |host| *host = host.clone().error(kind.clone(), "it failed", 4));
+        let (_, status) = super::record::pass(&v, Outcome::Done(None));
+        assert_eq!((status.error_type.as_ref(), status.error_count), (None, 0), "{}", v.state);
+        change(&mut v, |host| host.status = Some(status));
+        let v = node(v, |node| node.instance_uuid = None);
+        assert_eq!(does(&v), wanted, "{} with {kind:?}", v.state);
+    }
+}
+
+#[test]
+fn a_node_of_the_bare_name_is_not_removed_with_a_host() {
+    assert_eq!(wish::node_names(&view(host(S::Registering))), ["ns~a", "a"]);
+    assert_eq!(wish::node_names(&view(host(S::Deleting))), ["ns~a"]);
+    assert_eq!(wish::node_names(&at(S::Deleting, N::Available)), ["n", "ns~a"]);
+}
+
+#[test]
 fn detaching_forgets_the_node_and_nothing_else() {
     let asked = |v: HostView| annotated(v, annotation::HOST_DETACHED, "");
     let forced = |v: HostView| annotated(v, annotation::HOST_DETACHED, r#"{"force":true}"#);
@@ -191,7 +214,11 @@ fn detaching_forgets_the_node_and_nothing_else() {
         (forced(at(S::Provisioning, N::WaitCallBack)), "ask abort"),
         (forced(at(S::Inspecting, N::InspectWait)), "ask abort"),
         (deleted(asked(at(S::Provisioned, N::Active))), "go deleting"),
-        (deleted(delayed(at(S::Provisioned, N::Active))), "wait DeletionDelayed"),
+        // A delayed deletion does not keep the host in Ironic.
+        (deleted(delayed(at(S::Provisioned, N::Active))), "ask maintenance"),
+        (absent(deleted(delayed(view(host(S::Provisioned))))), "wait Detached"),
+        (absent(is(deleted(delayed(view(host(S::Provisioned)))))), "wait DeletionDelayed"),
+        (deleted(delayed(at(S::Provisioning, N::WaitCallBack))), "wait DeletionDelayed"),
     ];
     for (index, (v, wanted)) in table.into_iter().enumerate() {
         assert_eq!(does(&v), wanted, "row {index}");

@@ -1,8 +1,10 @@
 //! The life of a host as tables: a situation on the left, what the host does about it on the right.
 
 mod access;
+mod firmware;
 mod guards;
 mod record;
+mod retries;
 mod states;
 mod told;
 mod walk;
@@ -92,6 +94,7 @@ pub(crate) fn view(host: BareMetalHost) -> HostView {
         unread: None,
         fingerprint: None,
         stale: Vec::new(),
+        controller_v6: Some(false),
         versions: Some(Versions { min: 1, max: 115, used: 110 }),
     };
     if view.state.managed() {
@@ -176,12 +179,44 @@ pub(crate) fn with_node(mut view: HostView, state: N) -> HostView {
     view
 }
 
+/// A copy, for situations that part here.
+impl HostView {
+    pub(crate) fn clone_view(&self) -> Self {
+        let mut copy = view(self.host.as_ref().clone());
+        copy.now = self.now;
+        copy.credentials = self.credentials.clone();
+        copy.node = self.node.clone();
+        copy.ports = self.ports.clone();
+        copy
+    }
+}
+
 /// The view with its node changed.
 pub(crate) fn node(mut view: HostView, change: impl FnOnce(&mut Node)) -> HostView {
     if let NodeSeen::Found(node) = &mut view.node {
         change(node);
     }
     view
+}
+
+/// A settled host of this state with its node in this one.
+pub(crate) fn at(state: S, node: N) -> HostView {
+    with_node(view(host(state)), node)
+}
+
+/// With this error on record since some minutes.
+pub(crate) fn failed(mut v: HostView, kind: api::metal3::ErrorType, message: &str, minutes_ago: i64) -> HostView {
+    change(&mut v, |host| {
+        *host = host.clone().error(kind, message, 1);
+        let then = now() - jiff::SignedDuration::from_mins(minutes_ago);
+        host.status_mut().last_updated = Some(Time(then));
+    });
+    v
+}
+
+/// With this as the node's last error.
+pub(crate) fn last_error(v: HostView, text: &str) -> HostView {
+    node(v, |node| node.last_error = Some(text.into()))
 }
 
 /// A step in a few words.

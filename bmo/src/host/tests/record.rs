@@ -11,7 +11,7 @@ use crate::host::status::{Outcome, record};
 use crate::host::view::HostView;
 
 /// The status after a record, as the API server would merge it.
-fn after(view: &HostView, record: &Record) -> BareMetalHostStatus {
+pub(super) fn after(view: &HostView, record: &Record) -> BareMetalHostStatus {
     let mut status = serde_json::to_value(view.status()).unwrap();
     if let Some(Write::Status { body, .. }) = &record.status {
         merge(&mut status, &body["status"]);

@@ -5,30 +5,14 @@ use api::names::annotation;
 use ironic::{Inventory, PowerState, ProvisionState as N};
 
 use super::*;
+use crate::host::status::Outcome;
 use crate::host::view::HostView;
-
-fn at(state: S, node: N) -> HostView {
-    with_node(view(host(state)), node)
-}
 
 fn annotated(mut v: HostView, key: &str, value: &str) -> HostView {
     change(&mut v, |host| {
         host.metadata.annotations.get_or_insert_default().insert(key.to_owned(), value.to_owned());
     });
     v
-}
-
-fn failed(mut v: HostView, kind: ErrorType, message: &str, minutes_ago: i64) -> HostView {
-    change(&mut v, |host| {
-        *host = host.clone().error(kind, message, 1);
-        let then = now() - jiff::SignedDuration::from_mins(minutes_ago);
-        host.status_mut().last_updated = Some(Time(then));
-    });
-    v
-}
-
-fn last_error(v: HostView, text: &str) -> HostView {
-    node(v, |node| node.last_error = Some(text.into()))
 }
 
 fn off(mut v: HostView) -> HostView {
@@ -212,6 +196,9 @@ fn preparing() {
         ),
         (failed(last_error(at(S::Preparing, N::CleanFailed), "no"), preparation, "no", 3), "note"),
         (at(S::Preparing, N::Active), "preparation error"),
+        (at(S::Preparing, N::InspectFailed), "ask manage"),
+        (at(S::Preparing, N::InspectWait), "ask abort"),
+        (at(S::Preparing, N::Inspecting), "wait Preparing"),
     ]);
 }
 
@@ -291,6 +278,15 @@ fn provisioning() {
         (at(S::Provisioning, N::Active), "go provisioned"),
         (at(S::Provisioning, N::CleanFailed), "preparation error"),
     ]);
+    let mut other = at(S::Provisioning, N::Active);
+    change(&mut other, |host| {
+        host.status_mut().last_attempted_image = host.spec.image.clone();
+        host.spec.image.as_mut().unwrap().url = "http://images.example/b.qcow2".into();
+    });
+    let (_, status) = super::record::pass(&other, Outcome::Done(None));
+    assert_eq!(status.provisioning.image.as_ref().map(|image| image.url.as_str()), Some(IMAGE), "what was written");
+    change(&mut other, |host| host.status = Some(status));
+    check(vec![(other, "go deprovisioning")]);
     let maintenance = node(at(S::Provisioning, N::Available), |node| node.maintenance = true);
     check(vec![(maintenance, "ask end maintenance")]);
 }
@@ -324,7 +320,11 @@ fn provisioned_power_follows_the_wish() {
     let mut never_off = annotated(plain(), annotation::REBOOT, "");
     change(&mut never_off, |host| host.spec.disable_power_off = true);
     assert!(does(&never_off).starts_with("ask update /disable_power_off"), "{}", does(&never_off));
-    check(vec![(node(never_off, |n| n.disable_power_off = Some(true)), "ask soft rebooting")]);
+    let never_off = node(never_off, |n| n.disable_power_off = Some(true));
+    let Step::Ask(ask) = life::step(&never_off) else { panic!("{}", does(&never_off)) };
+    // The request is taken away when Ironic has accepted it, not before: a refusal would lose it.
+    assert_eq!((brief_call(&ask.call).as_str(), ask.last.len()), ("soft rebooting", 1));
+    check(vec![(node(never_off, |n| n.target_power_state = Some("soft rebooting".into())), "write 1")]);
     let mut kept_off = annotated(plain(), "reboot.metal3.io/me", "");
     change(&mut kept_off, |host| host.spec.disable_power_off = true);
     check(vec![(node(kept_off, |n| n.disable_power_off = Some(true)), "rest")]);
@@ -353,6 +353,10 @@ fn a_lost_node_is_adopted_without_touching_the_machine() {
         }
         let refused = with_node(view(v.host.as_ref().clone()), N::AdoptFailed);
         assert_eq!(does(&refused), "provisioned registration error");
+        // One that Ironic offered before somebody else installed it, and one that it offers although it is ours.
+        let offered = with_node(view(v.host.as_ref().clone()), N::Available);
+        let wanted = if state == S::ExternallyProvisioned { "ask manage" } else { "provisioned registration error" };
+        assert_eq!(does(&offered), wanted, "{state}");
     }
 }
 

@@ -7,7 +7,7 @@ use ironic::{Feature, Info, NewNode, Node, Patch, ProvisionState, Versions};
 use serde_json::{Map, Value};
 
 use super::capabilities;
-use super::driver::{is_login, is_ours, same_family};
+use super::driver::is_left_over;
 use super::fingerprint;
 
 /// How a host's node shall be registered.
@@ -222,8 +222,7 @@ impl Registration<'_> {
             }
         }
         // User name and password may be left out when they are not at hand.
-        let stays = |key: &str| is_login(key) && same_family(key, &self.bmc);
-        let left_over = actual.0.keys().filter(|key| is_ours(key) && !self.bmc.0.contains_key(*key) && !stays(key));
+        let left_over = actual.0.keys().filter(|key| is_left_over(key, &self.bmc));
         left_over.fold(patch, |patch, key| patch.remove(&["driver_info", key]))
     }
 }

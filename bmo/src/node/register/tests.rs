@@ -144,7 +144,7 @@ fn differences_of_an_existing_node() {
     let set = |key: &str, value: &str| Patch::new().set(&["driver_info", key], value);
     let password = || set("redfish_password", "pw");
     // what the node has, whether the Secret changed => the patch
-    let table: [(Node, bool, Patch); 11] = [
+    let table: [(Node, bool, Patch); 12] = [
         (with(&|n| n.name = Some("host".into())), false, Patch::new().set(&["name"], "ns~host")),
         (with(&|n| n.name = None), false, Patch::new().set(&["name"], "ns~host")),
         (base.clone(), true, password()),
@@ -169,6 +169,7 @@ fn differences_of_an_existing_node() {
             Patch::new().remove(&["driver_info", "external_http_url"]),
         ),
         (with(&|n| n.driver_info.set("deploy_iso", "i")), true, password()),
+        (with(&|n| n.driver_info.set("redfish_auth_type", "basic")), true, password()),
         (with(&|n| drop(n.driver_info.0.remove("redfish_password"))), false, password()),
         (
             with(&|n| n.driver_info.set("ipmi_password", MASK)),
