@@ -125,7 +125,8 @@ fn decide(view: &View) -> Plan<Call> {
     let prefixes = match prefixes(&view.prefixes) {
         Ok(prefixes) => prefixes,
         Err(bad) => {
-            let text = format!("annotation {}: {bad:?} is no DNS subdomain", annotation::LABEL_SYNC_PREFIXES);
+            let text =
+                format!("annotation {}: {bad:?} is no DNS subdomain; correct it", annotation::LABEL_SYNC_PREFIXES);
             return Plan::wait(Next::Changed(Why::new("InvalidLabelPrefix", text)));
         }
     };

@@ -337,14 +337,17 @@ async fn forgotten_while_inspected(stage: &Stage, bench: &Bench, ironic: &mut ir
     .await
 }
 
-/// The checksum of another image: refused before anything is written, by the name of the field. The conductor fetches
-/// the image here, so that the mistake is found without booting the machine.
-async fn wrong_checksum(stage: &Stage, before: &BareMetalHost) -> Result<()> {
+/// An image that is not there, and the checksum of another one: refused before anything is written, by the name of the
+/// field. The conductor fetches the image here, so that the mistakes are found without booting the machine.
+async fn wrong_images(stage: &Stage, before: &BareMetalHost) -> Result<()> {
     let local = json!([{"op": "add", "path": "/driver_info/image_download_source", "value": "local"}]);
     stage.patch_node("life", &local).await?;
     let image =
-        json!({"url": image_url("disk.raw"), "checksum": "0".repeat(64), "checksumType": "sha256", "format": "raw"});
-    stage.patch("life", json!({"image": image, "userData": {"name": "user", "namespace": "default"}})).await?;
+        |name| json!({"url": image_url(name), "checksum": "0".repeat(64), "checksumType": "sha256", "format": "raw"});
+    let data = json!({"name": "user", "namespace": "default"});
+    stage.patch("life", json!({"image": image("absent.raw"), "userData": data})).await?;
+    stage.complaint("life", &["absent.raw", "404", "correct url, checksum or format in spec.image"]).await?;
+    stage.patch("life", json!({"image": image("disk.raw")})).await?;
     stage.complaint("life", &["checksum is invalid or does not match", "checksum or format in spec.image"]).await?;
     let host = stage.host("life").await?;
     let (was, is) = (before.status.clone().unwrap_or_default(), host.status.unwrap_or_default());
@@ -416,8 +419,8 @@ async fn whole_life(stage: &Stage, bench: &Bench, ironic: &mut ironic::Ironic) -
         .apply(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "user"},
         "stringData": {"value": "#cloud-config\n"}}))
         .await?;
-    wrong_checksum(stage, &host).await?;
-    phases.done("wrong checksum");
+    wrong_images(stage, &host).await?;
+    phases.done("image not found, then a wrong checksum");
     stage.patch("life", json!({"image": {"checksum": sum}})).await?;
     let host = stage.state("life", &S::Provisioned, SLOW).await?;
     ensure!(host.status.unwrap_or_default().provisioning.image.is_some_and(|image| image.url == image_url("disk.raw")));

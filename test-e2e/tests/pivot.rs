@@ -89,7 +89,7 @@ async fn arrived(target: &Stage, nodes: &Client, before: &Picture, phases: &mut 
     phases.done("the worker gave its host back");
     target.delete_cluster("c1").await?;
     target.free_hosts(2).await?;
-    ensure!(target.list::<IPAddress>().await?.is_empty() && target.list::<Metal3Data>().await?.is_empty());
+    target.nothing_left_of_machines().await?;
     phases.done("gone");
     Ok(())
 }

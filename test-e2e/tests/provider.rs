@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use api::capi::MachineDeployment;
-use api::infra::v1beta2::{Metal3Data, Metal3Machine};
+use api::infra::v1beta2::Metal3Machine;
 use api::ipam::IPAddress;
 use api::metal3::BareMetalHost;
 use serde_json::json;
@@ -47,10 +47,8 @@ async fn story(stage: &Stage) -> Result<()> {
     phases.done("one worker");
 
     stage.delete_cluster("c1").await?;
-    addresses(stage, 0).await?;
     stage.free_hosts(4).await?;
-    ensure!(stage.list::<Metal3Machine>().await?.is_empty());
-    ensure!(stage.list::<Metal3Data>().await?.is_empty());
+    stage.nothing_left_of_machines().await?;
     phases.done("deleted, nothing left");
     workload.stop().await
 }

@@ -7,7 +7,7 @@ use api::capi::{Cluster, Machine};
 use api::infra::v1beta2::{Metal3Data, Metal3DataClaim, Metal3DataTemplate, Metal3Machine};
 use api::ipam::{IPAddress, IPClaim, capi};
 use api::metal3::BareMetalHost;
-use api::names::{annotation, label};
+use api::names::label;
 use kit::Kind;
 use kit::client::Io;
 use kit::clock::Clock;
@@ -21,6 +21,7 @@ use super::pools;
 use super::secrets;
 use super::view::{ClaimView, DataView, SecretSeen, TemplateView};
 use super::{claims, indexes};
+use crate::machine::view::named_host;
 
 /// Index of claims and data by the template they refer to (`namespace/name`), and of data also by their names.
 pub(super) const BY_TEMPLATE: &str = "data-template";
@@ -164,7 +165,7 @@ impl Sources {
             let owner = owners::owner_of_kind(&machine.metadata, api::capi::GROUP, "Machine")?;
             self.machines.get(&here(&owner.name))
         });
-        let host = metal3_machine.as_ref().and_then(|machine| self.hosts.get(&here(host_of(machine)?)));
+        let host = metal3_machine.as_ref().and_then(|machine| self.hosts.get(&here(named_host(machine)?)));
         let template = data.spec.template.as_ref().and_then(|template| template.name()).map(here);
         DataView {
             cluster: cluster_key(&data.metadata).and_then(|key| self.clusters.get(&key)),
@@ -238,13 +239,6 @@ impl Sources {
 
 fn by_name<K: Kind>(objects: impl IntoIterator<Item = Arc<K>>) -> BTreeMap<String, Arc<K>> {
     objects.into_iter().map(|object| (object.meta().name.clone().unwrap_or_default(), object)).collect()
-}
-
-/// The host a machine has claimed. Only the name counts: hosts of other namespaces are never used.
-pub(super) fn host_of(machine: &Metal3Machine) -> Option<&str> {
-    let value = machine.metadata.annotations.as_ref()?.get(annotation::MACHINE_HOST)?;
-    let name = value.rsplit_once('/').map_or(value.as_str(), |(_, name)| name);
-    Some(name).filter(|name| !name.is_empty())
 }
 
 fn sibling(meta: &ObjectMeta, name: &str) -> Key {

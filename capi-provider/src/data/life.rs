@@ -67,7 +67,9 @@ pub fn step(view: &DataView) -> Step {
         return Step::Wait(cluster_missing(view));
     }
     let name = view.data.spec.template.as_ref().and_then(|template| template.name());
-    let Some(name) = name else { return Step::Failed("spec.template.name is empty".to_owned()) };
+    let Some(name) = name else {
+        return Step::Failed("spec.template.name is empty; name a Metal3DataTemplate".to_owned());
+    };
     let Some(template) = &view.template else {
         let text = format!("Metal3DataTemplate {name} does not exist; create it again, it is what data is made from");
         return Step::Wait(Why::new("TemplateMissing", text));
@@ -77,7 +79,9 @@ pub fn step(view: &DataView) -> Step {
     };
     if !secrets::uses(machine, name) {
         let machine = machine.metadata.name.as_deref().unwrap_or_default();
-        return Step::Failed(format!("Metal3Machine {machine} does not refer to template {name}"));
+        return Step::Failed(format!(
+            "Metal3Machine {machine} does not refer to template {name}; correct its spec.dataTemplate, or delete the claim"
+        ));
     }
     let wanted = secrets::wanted(template, &view.data, machine.metadata.name.as_deref().unwrap_or_default());
     if let Some((_, name)) = wanted.iter().find(|(_, name)| view.secrets.get(*name).is_some_and(|seen| seen.deleting)) {

@@ -123,7 +123,10 @@ fn by_hostname(wanted: &Wanted, nodes: &[NodeSeen]) -> NodeMatch {
         [] => NodeMatch::Wait(absent(wanted, nodes)),
         several => NodeMatch::Wait(Why::new(
             "SeveralNodesForHost",
-            format!("nodes {} all have the host name of this machine", names(several)),
+            format!(
+                "nodes {} all have the host name of this machine; delete those of machines that are gone",
+                names(several)
+            ),
         )),
     }
 }

@@ -76,7 +76,9 @@ pub fn undeployable(view: &View, secrets: &Secrets) -> Option<Why> {
         let text = "the machine has neither image nor customDeploy; correct its Metal3MachineTemplate";
         return Some(Why::new("NothingToDeploy", text));
     }
-    secrets.user.is_none().then(|| Why::new("WaitingForBootstrapData", "the machine has no user data"))
+    secrets.user.is_none().then(|| {
+        Why::new("WaitingForBootstrapData", "the bootstrap provider has not written user data for the machine yet")
+    })
 }
 
 /// Where the host is in its life.

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use api::capi::{Cluster, Machine};
+use api::infra::v1beta2::{Metal3Data, Metal3DataClaim, Metal3Machine};
+use api::ipam::{IPAddress, IPClaim};
 use api::metal3::{BareMetalHost, ProvisioningState};
 use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::{NamespaceResourceScope, Resource};
@@ -208,7 +210,7 @@ impl Stage {
             let machines = self.list::<Machine>().await?;
             let phases: Vec<_> =
                 machines.iter().map(|machine| machine.status.as_ref().and_then(|s| s.phase.clone())).collect();
-            let ours = self.list::<api::infra::v1beta2::Metal3Machine>().await?;
+            let ours = self.list::<Metal3Machine>().await?;
             let told: Vec<_> = ours.into_iter().map(|machine| machine.status.unwrap_or_default().conditions).collect();
             ensure!(phases == vec![Some("Running".to_owned()); count], "machines are {phases:?}, ours say {told:?}");
             Ok(Some(()))
@@ -226,6 +228,23 @@ impl Stage {
                 host.spec.consumer_ref.is_none() && host.spec.image.is_none() && available
             });
             Ok((free.count() == count).then_some(()))
+        })
+        .await
+    }
+
+    /// Waits until no machine has left anything behind. A Cluster can be gone before: the garbage collector and the
+    /// controllers end what its machines owned afterwards.
+    pub async fn nothing_left_of_machines(&self) -> Result<()> {
+        until("nothing being left of the machines", LIMIT, async || {
+            let left = [
+                ("machines", self.list::<Metal3Machine>().await?.len()),
+                ("data claims", self.list::<Metal3DataClaim>().await?.len()),
+                ("data", self.list::<Metal3Data>().await?.len()),
+                ("address claims", self.list::<IPClaim>().await?.len()),
+                ("addresses", self.list::<IPAddress>().await?.len()),
+            ];
+            ensure!(left.iter().all(|(_, count)| *count == 0), "{left:?}");
+            Ok(Some(()))
         })
         .await
     }
