@@ -142,6 +142,8 @@ fn the_last_steps_of_a_deletion() {
         ),
         (failing(at(S::PoweringOffBeforeDelete, N::Enroll), ErrorType::Registration, 4), "go deleting"),
         (failing(at(S::Deprovisioning, N::CleanFailed), ErrorType::Provisioning, 4), "go powering off before delete"),
+        (failing(at(S::Deprovisioning, N::Active), ErrorType::PowerManagement, 4), "ask deleted"),
+        (failing(at(S::PoweringOffBeforeDelete, N::Available), ErrorType::Provisioning, 4), "ask power off"),
         (node(at(S::Deprovisioning, N::Available), |node| node.instance_uuid = None), "go powering off before delete"),
         (at(S::Deleting, N::Available), "ask delete"),
         (at(S::Deleting, N::Enroll), "ask delete"),
