@@ -11,7 +11,7 @@ use super::rbac;
 
 /// clusterctl refuses a name without a registry. This one is nobody's: it is found only where the image was loaded, and
 /// the variable names another.
-const IMAGE: &str = "${METAL3_IMAGE:=localhost/metal3:v0.1.0}";
+const IMAGE: &str = concat!("${METAL3_IMAGE:=localhost/metal3:v", env!("CARGO_PKG_VERSION"), "}");
 
 pub(super) fn of(provider: &Provider, crds: &[CustomResourceDefinition]) -> anyhow::Result<Vec<Value>> {
     let mut objects = vec![json!({
@@ -153,9 +153,7 @@ fn deployment(provider: &Provider) -> Value {
             "allowPrivilegeEscalation": false, "privileged": false, "readOnlyRootFilesystem": true,
             "runAsUser": 65532, "runAsGroup": 65532, "capabilities": {"drop": ["ALL"]},
         },
-        "volumeMounts": [{
-            "name": "cert", "mountPath": "/tmp/k8s-webhook-server/serving-certs", "readOnly": true,
-        }],
+        "volumeMounts": mounts(provider),
     });
     if let Some(name) = provider.env_from {
         container["envFrom"] = json!([{"configMapRef": {"name": name, "optional": true}}]);
@@ -179,11 +177,27 @@ fn deployment(provider: &Provider) -> Value {
                         {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"},
                     ],
                     "containers": [container],
-                    "volumes": [{"name": "cert", "secret": {"secretName": provider.webhook_secret}}],
+                    "volumes": volumes(provider),
                 },
             },
         },
     })
+}
+
+fn mounts(provider: &Provider) -> Vec<Value> {
+    let mount = |name: &str, folder: &str| json!({"name": name, "mountPath": folder, "readOnly": true});
+    let mut mounts = vec![mount("cert", "/tmp/k8s-webhook-server/serving-certs")];
+    mounts.extend(provider.secrets.iter().map(|secret| mount(secret.volume, secret.folder)));
+    mounts
+}
+
+fn volumes(provider: &Provider) -> Vec<Value> {
+    let mut volumes = vec![json!({"name": "cert", "secret": {"secretName": provider.webhook_secret}})];
+    volumes.extend(provider.secrets.iter().map(|mount| {
+        let items: Vec<Value> = mount.files.iter().map(|(key, path)| json!({"key": key, "path": path})).collect();
+        json!({"name": mount.volume, "secret": {"secretName": mount.secret, "optional": true, "items": items}})
+    }));
+    volumes
 }
 
 fn certificate(provider: &Provider) -> [Value; 2] {

@@ -22,7 +22,42 @@ pub(super) struct Provider {
     pub(super) args: &'static [&'static str],
     /// ConfigMap whose keys become the manager's environment, optional in the cluster.
     pub(super) env_from: Option<&'static str>,
+    /// Secrets that the manager reads as files, optional in the cluster.
+    pub(super) secrets: &'static [Mount],
 }
+
+/// A Secret whose keys become files; without the Secret the folder is there, and empty.
+pub(super) struct Mount {
+    pub(super) volume: &'static str,
+    pub(super) secret: &'static str,
+    pub(super) folder: &'static str,
+    /// Each key, and the path below the folder.
+    pub(super) files: &'static [(&'static str, &'static str)],
+}
+
+/// Where the operator looks for what Ironic asks of it. Of an authority's Secret only the certificate is mounted: one
+/// that cert-manager made holds the authority's key, too.
+const OF_IRONIC: &[Mount] = &[
+    Mount {
+        volume: "ironic-credentials",
+        secret: "ironic-credentials",
+        // One folder higher than the Go overlay mounts it: no folder `ironic` means that Ironic asks for no password.
+        folder: "/opt/metal3/auth",
+        files: &[("username", "ironic/username"), ("password", "ironic/password")],
+    },
+    Mount {
+        volume: "cacert",
+        secret: "ironic-cacert",
+        folder: "/opt/metal3/certs/ca",
+        files: &[("tls.crt", "tls.crt")],
+    },
+    Mount {
+        volume: "client-cert",
+        secret: "ironic-client-cert",
+        folder: "/opt/metal3/certs/client",
+        files: &[("tls.crt", "tls.crt"), ("tls.key", "tls.key")],
+    },
+];
 
 impl Provider {
     pub(super) fn of(component: Component) -> Self {
@@ -44,6 +79,7 @@ impl Provider {
                     "--insecure-diagnostics=${CAPM3_INSECURE_DIAGNOSTICS:=false}",
                 ],
                 env_from: None,
+                secrets: &[],
             },
             Component::Ipam => Self {
                 component,
@@ -61,6 +97,7 @@ impl Provider {
                     "--insecure-diagnostics=${IPAM_INSECURE_DIAGNOSTICS:=false}",
                 ],
                 env_from: None,
+                secrets: &[],
             },
             Component::Bmo => Self {
                 component,
@@ -75,6 +112,7 @@ impl Provider {
                 group: "metal3.io",
                 args: &["--diagnostics-address=:8443"],
                 env_from: Some("ironic"),
+                secrets: OF_IRONIC,
             },
         }
     }
