@@ -75,6 +75,7 @@ impl Provider {
                 group: "infrastructure.cluster.x-k8s.io",
                 args: &[
                     "--enable-bmh-name-based-preallocation=${ENABLE_BMH_NAME_BASED_PREALLOCATION:=false}",
+                    "--fast-track=${CAPM3_FAST_TRACK:=false}",
                     "--diagnostics-address=${CAPM3_DIAGNOSTICS_ADDRESS:=:8443}",
                     "--insecure-diagnostics=${CAPM3_INSECURE_DIAGNOSTICS:=false}",
                 ],
