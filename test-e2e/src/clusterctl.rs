@@ -1,88 +1,59 @@
 //! A local clusterctl: repository of our components and of Cluster API's, configuration, and a private home.
 //!
-//! Nothing of the person's own clusterctl is read or written, and no network is needed.
+//! Ours are laid out as `cargo xtask repository` does it for a user. Nothing of the person's own clusterctl is read or
+//! written, and no network is needed.
 //!
 //! ```text
 //! <run folder>/clusterctl/clusterctl.yaml
 //!                        /home/                                  instead of ~ and XDG_CONFIG_HOME
-//!                        /repository/infrastructure-metal3/<version>/{infrastructure-components,metadata,cluster-template*}.yaml
-//!                                   /ipam-metal3/<version>/{ipam-components,metadata}.yaml
-//!                                   /cluster-api/<version>/{core-components,metadata}.yaml, and the two of kubeadm
+//!                        /{infrastructure-metal3,ipam-metal3}/<version>/...    see xtask::repository
+//!                        /cluster-api/<version>/{core-components,metadata}.yaml, and the two of kubeadm
 //! ```
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use serde_json::{Value, json};
+use serde_json::Value;
+pub use xtask::repository::VERSION;
 
 use crate::bench::{Bench, source_tree};
 use crate::command::Cmd;
 use crate::versions::CLUSTER_API;
 use crate::{gobuild, level_b, manifests};
 
-/// The version under which our components are published: that of the workspace.
-pub const VERSION: &str = concat!("v", env!("CARGO_PKG_VERSION"));
-
-/// One provider in the repository.
+/// A provider of Cluster API in the repository.
 struct Provider {
     /// Folder; also the label value of its objects.
     folder: &'static str,
     name: &'static str,
     kind: &'static str,
-    version: &'static str,
     components: &'static str,
-    source: Source,
+    /// Its components are the rendered file of this binary.
+    binary: &'static str,
 }
 
-#[derive(Clone, Copy)]
-enum Source {
-    /// `clusterctl/<folder>` of the source tree.
-    Ours,
-    /// The rendered file of that binary.
-    ClusterApi(&'static str),
-}
-
-const PROVIDERS: [Provider; 5] = [
-    Provider {
-        folder: "infrastructure-metal3",
-        name: "metal3",
-        kind: "InfrastructureProvider",
-        version: VERSION,
-        components: "infrastructure-components.yaml",
-        source: Source::Ours,
-    },
-    Provider {
-        folder: "ipam-metal3",
-        name: "metal3",
-        kind: "IPAMProvider",
-        version: VERSION,
-        components: "ipam-components.yaml",
-        source: Source::Ours,
-    },
+const CLUSTER_APIS: [Provider; 3] = [
     Provider {
         folder: "cluster-api",
         name: "cluster-api",
         kind: "CoreProvider",
-        version: CLUSTER_API,
         components: "core-components.yaml",
-        source: Source::ClusterApi("capi-manager"),
+        binary: "capi-manager",
     },
     Provider {
         folder: "bootstrap-kubeadm",
         name: "kubeadm",
         kind: "BootstrapProvider",
-        version: CLUSTER_API,
         components: "bootstrap-components.yaml",
-        source: Source::ClusterApi("cabpk-manager"),
+        binary: "cabpk-manager",
     },
     Provider {
         folder: "control-plane-kubeadm",
         name: "kubeadm",
         kind: "ControlPlaneProvider",
-        version: CLUSTER_API,
         components: "control-plane-components.yaml",
-        source: Source::ClusterApi("kcp-manager"),
+        binary: "kcp-manager",
     },
 ];
 
@@ -113,50 +84,51 @@ pub struct Request {
 }
 
 impl Clusterctl {
-    /// Writes the repository from the generated files of the source tree; an older one is replaced.
+    /// Writes the repository from the generated files of the source tree, and Cluster API's beside it.
     pub async fn create(bench: &Bench) -> Result<Self> {
         let binary = gobuild::cluster_api(bench.cache()).await?.join("clusterctl");
         let rendered = level_b::manifests_of_release(bench.cache()).await?;
-        let tree = source_tree()?;
         let dir = bench.dir("clusterctl")?;
-        let repository = dir.join("repository");
-        if repository.exists() {
-            std::fs::remove_dir_all(&repository)?;
-        }
-        for provider in &PROVIDERS {
-            let folder = repository.join(provider.folder).join(provider.version);
+        let config = xtask::repository::write(&source_tree()?, &dir)?;
+        let mut settings: Value = serde_saphyr::from_str(&std::fs::read_to_string(&config)?)?;
+        let providers = settings["providers"].as_array_mut().context("a clusterctl.yaml without providers")?;
+        for provider in &CLUSTER_APIS {
+            let folder = dir.join(provider.folder).join(CLUSTER_API);
             std::fs::create_dir_all(&folder)?;
-            match provider.source {
-                Source::Ours => ours(&tree, provider, &folder)?,
-                Source::ClusterApi(binary) => {
-                    copy(&rendered.join(format!("{binary}.yaml")), &folder.join(provider.components))?;
-                    copy(&rendered.join("metadata.yaml"), &folder.join("metadata.yaml"))?;
-                }
-            }
+            let components = folder.join(provider.components);
+            copy(&rendered.join(format!("{}.yaml", provider.binary)), &components)?;
+            copy(&rendered.join("metadata.yaml"), &folder.join("metadata.yaml"))?;
+            providers.push(xtask::repository::entry(provider.name, provider.kind, &components));
         }
+        std::fs::write(&config, serde_saphyr::to_string(&settings)?)?;
         std::fs::create_dir_all(dir.join("home"))?;
-        let providers: Vec<Value> = PROVIDERS
-            .iter()
-            .map(|provider| {
-                let file = repository.join(provider.folder).join(provider.version).join(provider.components);
-                json!({"name": provider.name, "type": provider.kind, "url": format!("file://{}", file.display())})
-            })
-            .collect();
-        std::fs::write(dir.join("clusterctl.yaml"), serde_saphyr::to_string(&json!({"providers": providers}))?)?;
         Ok(Self { dir, binary })
+    }
+
+    /// The folder with `clusterctl.yaml`.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// clusterctl with this repository; add the subcommand.
     pub fn command(&self) -> Cmd {
+        let command = self.at_home(Cmd::new(&self.binary)).env("KUBECONFIG", self.dir.join("home/none"));
+        command.arg("--config").arg(self.dir.join("clusterctl.yaml"))
+    }
+
+    /// Lines as a document prints them, in a shell that finds this clusterctl and what else lies in `programs`. It ends
+    /// at the first command that fails.
+    pub fn shell(&self, programs: &Path, lines: &str) -> Result<Cmd> {
+        let inherited = std::env::var_os("PATH").unwrap_or_default();
+        let ours = [self.binary.parent().context("clusterctl lies in a folder")?, programs].map(Path::to_owned);
+        let path = std::env::join_paths(ours.into_iter().chain(std::env::split_paths(&inherited)))?;
+        Ok(self.at_home(Cmd::new("sh").args(["-euc", lines])).env("PATH", path))
+    }
+
+    fn at_home(&self, command: Cmd) -> Cmd {
         let home = self.dir.join("home");
-        Cmd::new(&self.binary)
-            .env("HOME", &home)
-            .env("XDG_CONFIG_HOME", &home)
-            // It would ask the world for a newer version of itself at every start.
-            .env("CLUSTERCTL_DISABLE_VERSIONCHECK", "true")
-            .env("KUBECONFIG", home.join("none"))
-            .arg("--config")
-            .arg(self.dir.join("clusterctl.yaml"))
+        // It would ask the world for a newer version of itself at every start.
+        command.env("HOME", &home).env("XDG_CONFIG_HOME", &home).env("CLUSTERCTL_DISABLE_VERSIONCHECK", "true")
     }
 
     /// The YAML text which a person would pipe into kubectl.
@@ -189,29 +161,6 @@ impl Clusterctl {
     pub async fn variables(&self, from: &Path) -> Result<String> {
         self.command().args(["generate", "cluster", "any", "--list-variables", "--from"]).arg(from).output().await
     }
-}
-
-/// Our components may lie beside the folder or in it; templates belong to the infrastructure provider.
-fn ours(tree: &Path, provider: &Provider, folder: &Path) -> Result<()> {
-    let clusterctl = tree.join("clusterctl");
-    let own = clusterctl.join(provider.folder);
-    copy(&own.join("metadata.yaml"), &folder.join("metadata.yaml"))?;
-    let components = [own.join(provider.components), clusterctl.join(provider.components)];
-    let Some(components) = components.iter().find(|path| path.is_file()) else {
-        bail!("no {} for {}: `make generate` writes it", provider.components, provider.folder)
-    };
-    copy(components, &folder.join(provider.components))?;
-    if provider.kind == "InfrastructureProvider" {
-        for entry in std::fs::read_dir(tree.join("templates"))? {
-            let path = entry?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let is_template = name.starts_with("cluster-template") || name.starts_with("clusterclass");
-            if is_template && path.extension().is_some_and(|extension| extension == "yaml") {
-                copy(&path, &folder.join(name))?;
-            }
-        }
-    }
-    Ok(())
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {

@@ -7,6 +7,8 @@ mod generate;
 mod run;
 mod test;
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
 
 /// Tasks of the project.
@@ -21,6 +23,12 @@ struct Arguments {
 enum Task {
     /// Writes CRDs and release components from the types.
     Generate(generate::Options),
+    /// Lays components and cluster templates out as clusterctl wants them, with a clusterctl.yaml that names them.
+    Repository {
+        /// The folder; it may lie anywhere.
+        #[arg(long)]
+        to: PathBuf,
+    },
     /// Format, lints, licences, generated files.
     Check,
     /// Everything that is tested, from the quick to the slow.
@@ -40,6 +48,11 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
         Task::Generate(options) => generate::run(&options),
+        Task::Repository { to } => {
+            let config = xtask::repository::write(&run::root()?, &to)?;
+            println!("for clusterctl: --config {}", config.display());
+            Ok(())
+        }
         Task::Check => check::check(),
         Task::Test => test::test(),
         Task::Demo => test::bench(&["demo"]),

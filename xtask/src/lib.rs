@@ -1,0 +1,3 @@
+//! What the bench shares with the project's tasks, so that it proves what a user gets.
+
+pub mod repository;
