@@ -15,7 +15,7 @@ use test_e2e::level_a::ControlPlane;
 use test_e2e::life::{self, AgentBoot, Life};
 use test_e2e::node_image::Role;
 use test_e2e::wait::{Phases, until};
-use test_e2e::{Bench, bmc, files, level_a, level_b, level_m};
+use test_e2e::{Bench, apt, bmc, files, level_a, level_b, level_m};
 
 /// Starts, shows and removes the test bench.
 #[derive(Debug, Parser)]
@@ -264,6 +264,7 @@ fn status(name: &str) -> Result<()> {
 }
 
 fn clean() -> Result<()> {
+    apt::tidy()?;
     let root = run_root()?;
     if root.is_dir() {
         for entry in std::fs::read_dir(&root)? {
