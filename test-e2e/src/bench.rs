@@ -10,10 +10,13 @@ use anyhow::{Context, Result, bail};
 
 use crate::cache::Cache;
 use crate::process::Supervisor;
-use crate::wait::until;
+use crate::wait::{Gone, until};
 
 /// Name of the bench that `make demo` and the command line use when no other is given.
 pub const DEFAULT: &str = "main";
+
+/// File that the process holds locked whose bench it is. By it, or by the next one, a folder is known for a bench.
+const LOCK: &str = "bench.lock";
 
 /// File that holds the incarnation.
 const INCARNATION: &str = "incarnation";
@@ -38,18 +41,27 @@ impl Bench {
     pub fn open(name: &str) -> Result<Self> {
         // The first one to come decides for the whole process; a second call is no error.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let root = run_root()?;
+        Self::open_in(&run_root()?, name, Cache::open()?)
+    }
+
+    /// The same below another folder. One that is there already and is no bench is refused: it would be emptied.
+    pub(crate) fn open_in(root: &Path, name: &str, cache: Cache) -> Result<Self> {
         let run = root.join(name);
-        std::fs::create_dir_all(run.join("logs")).with_context(|| format!("making {}", run.display()))?;
+        std::fs::create_dir_all(&run).with_context(|| format!("making {}", run.display()))?;
         let run = run.canonicalize()?;
-        let lock = File::create(run.join("lock"))?;
+        if !is_bench(&run) && std::fs::read_dir(&run)?.next().is_some() {
+            let told = "is not empty and no bench: take another name, or another METAL3_BENCH_RUN";
+            return Err(Gone(format!("{} {told}", run.display())).into());
+        }
+        let lock = File::create(run.join(LOCK))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => bail!("another process uses the bench in {}", run.display()),
             Err(TryLockError::Error(error)) => return Err(error).context("locking the run folder"),
         }
+        std::fs::create_dir_all(run.join("logs"))?;
         let supervisor = Supervisor::new(&run)?;
-        Ok(Self { name: name.to_owned(), cache: Cache::open()?, run, supervisor, guard: None, _lock: lock })
+        Ok(Self { name: name.to_owned(), cache, run, supervisor, guard: None, _lock: lock })
     }
 
     /// Opens the bench of that name, stops whatever an earlier one left behind and empties its run folder.
@@ -86,13 +98,18 @@ impl Bench {
         self.supervisor.stop_all().await?;
         for entry in std::fs::read_dir(&self.run)? {
             let path = entry?.path();
-            if path.file_name() == Some("lock".as_ref()) {
+            if path.file_name() == Some(LOCK.as_ref()) {
                 continue;
             }
             let removed = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
             removed.with_context(|| format!("removing {}", path.display()))?;
         }
         Ok(())
+    }
+
+    /// Removes the run folder. Stop what runs in it first.
+    pub fn remove(self) -> Result<()> {
+        std::fs::remove_dir_all(&self.run).with_context(|| format!("removing {}", self.run.display()))
     }
 
     /// The name it was opened by.
@@ -121,6 +138,11 @@ impl Bench {
     pub fn processes(&self) -> &Supervisor {
         &self.supervisor
     }
+}
+
+/// Whether this folder is a bench, and not something else in a shared place.
+pub fn is_bench(run: &Path) -> bool {
+    [LOCK, INCARNATION].iter().any(|file| run.join(file).is_file())
 }
 
 /// `$METAL3_BENCH_RUN`, else `.bench` in the source tree.

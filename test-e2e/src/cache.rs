@@ -17,6 +17,9 @@ use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
+/// The folders of a cache.
+const PARTS: [&str; 5] = ["entries", "in-place", "building", "locks", "logs"];
+
 /// Compilers and package builds at a time: more would only starve each other on two cores.
 static BUILDS: Semaphore = Semaphore::const_new(2);
 
@@ -57,7 +60,7 @@ impl Cache {
     /// A cache in a folder of the caller's choice.
     pub fn at(root: impl Into<PathBuf>) -> Result<Self> {
         let root = root.into();
-        for part in ["entries", "in-place", "building", "locks", "logs"] {
+        for part in PARTS {
             let dir = root.join(part);
             std::fs::create_dir_all(&dir).with_context(|| format!("making the cache folder {}", dir.display()))?;
         }
@@ -123,9 +126,14 @@ impl Cache {
         Ok(target)
     }
 
-    /// Removes every entry, log and left-over; what is in use by a running bench disappears too.
+    /// Removes every entry, log and left-over; what is in use by a running bench disappears too. What else is in the
+    /// folder stays.
     pub fn clean(&self) -> Result<()> {
-        std::fs::remove_dir_all(&self.root).with_context(|| format!("removing {}", self.root.display()))
+        for part in PARTS {
+            let dir = self.root.join(part);
+            std::fs::remove_dir_all(&dir).with_context(|| format!("removing {}", dir.display()))?;
+        }
+        crate::clean::remove_empty(&self.root)
     }
 
     fn log_of(&self, key: &str) -> PathBuf {

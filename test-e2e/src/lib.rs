@@ -27,6 +27,7 @@ pub mod bmc;
 pub mod boot;
 pub mod by_url;
 pub mod cache;
+pub mod clean;
 pub mod clusterctl;
 pub mod command;
 pub mod debian;

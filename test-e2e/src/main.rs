@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use test_e2e::bench::{DEFAULT, run_root};
+use test_e2e::bench::{DEFAULT, is_bench, run_root};
 use test_e2e::bmc::spec::Firmware;
 use test_e2e::cache::Cache;
 use test_e2e::host::{netns_path, run_in};
@@ -15,7 +15,7 @@ use test_e2e::level_a::ControlPlane;
 use test_e2e::life::{self, AgentBoot, Life};
 use test_e2e::node_image::Role;
 use test_e2e::wait::{Phases, until};
-use test_e2e::{Bench, apt, bmc, files, level_a, level_b, level_m};
+use test_e2e::{Bench, bmc, clean, files, level_a, level_b, level_m};
 
 /// Starts, shows and removes the test bench.
 #[derive(Debug, Parser)]
@@ -157,7 +157,7 @@ fn main() -> Result<()> {
         Command::Status(which) => status(&which.name),
         Command::Measure(options) => test_e2e::measure::measure(&options),
         Command::Demo => test_e2e::story::demo::demo(),
-        Command::Clean => clean(),
+        Command::Clean => run_in(None, async || clean::all().await),
         Command::Guard { which, incarnation } => guard(&which.name, &incarnation),
     }
 }
@@ -248,6 +248,9 @@ fn start(up: &Up) -> Result<()> {
 /// Reads records only, so it also works while another process holds the bench.
 fn status(name: &str) -> Result<()> {
     let run = run_root()?.join(name);
+    if !is_bench(&run) {
+        return Ok(());
+    }
     let mut any = false;
     for record in test_e2e::process::Supervisor::new(&run)?.records()? {
         let state = if record.alive() { "runs" } else { "ended" };
@@ -261,19 +264,6 @@ fn status(name: &str) -> Result<()> {
         println!("API server {}, kubeconfig {}", plane.server(), plane.kubeconfig().display());
     }
     Ok(())
-}
-
-fn clean() -> Result<()> {
-    apt::tidy()?;
-    let root = run_root()?;
-    if root.is_dir() {
-        for entry in std::fs::read_dir(&root)? {
-            let bench = Bench::open(&entry?.file_name().to_string_lossy())?;
-            run_in(None, async || level_m::down(&bench).await)?;
-        }
-        std::fs::remove_dir_all(&root)?;
-    }
-    Cache::open()?.clean()
 }
 
 fn guard(name: &str, incarnation: &str) -> Result<()> {
