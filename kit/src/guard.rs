@@ -14,7 +14,6 @@ use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec};
 use k8s_openapi::api::authorization::v1::{NonResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
@@ -24,11 +23,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::client::Io;
+use crate::listen::{listen, self_signed, serve_tls};
 
 /// How long an answer of the API server counts.
 const KEEP: Duration = Duration::from_mins(1);
 /// How long the API server may take for both reviews.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Open requests at shutdown get this long.
+const GRACE: Duration = Duration::from_secs(2);
 /// Answers kept at most; more are forgotten together, which only costs requests.
 const ENTRIES: usize = 256;
 
@@ -151,21 +153,10 @@ async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Resp
 /// Serves a router over TLS until `stop` fires, with a certificate made for this process: scrapers are told to skip
 /// its verification, as with the Go managers.
 pub async fn serve(address: SocketAddr, router: Router, stop: CancellationToken) -> std::io::Result<()> {
-    let names = vec!["localhost".to_owned()];
-    let made = rcgen::generate_simple_self_signed(names).map_err(std::io::Error::other)?;
-    let (certificate, key) = (made.cert.pem().into_bytes(), made.signing_key.serialize_pem().into_bytes());
-    let config = RustlsConfig::from_pem(certificate, key).await?;
-    let handle = Handle::new();
-    let closer = {
-        let handle = handle.clone();
-        tokio::spawn(async move {
-            stop.cancelled().await;
-            handle.graceful_shutdown(Some(Duration::from_secs(2)));
-        })
-    };
-    let served = axum_server::bind_rustls(address, config).handle(handle).serve(router.into_make_service()).await;
-    closer.abort();
-    served
+    let listener = listen(address)?;
+    let (certificate, key) = self_signed(&["localhost".to_owned()])?;
+    let config = RustlsConfig::from_pem(certificate.into_bytes(), key.into_bytes()).await?;
+    serve_tls(listener, config, router, GRACE, stop).await
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ pub mod hook;
 pub mod informer;
 pub mod key;
 pub mod lease;
+mod listen;
 pub mod metrics;
 pub mod notes;
 pub mod owners;

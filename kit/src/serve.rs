@@ -13,6 +13,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::key::Key;
+use crate::listen::listen;
 use crate::metrics::Metrics;
 use crate::plans::{Book, Entry};
 
@@ -87,7 +88,7 @@ pub fn router(pages: Pages) -> Router {
 
 /// Serves a router without TLS until `stop` fires.
 pub async fn serve(address: SocketAddr, router: Router, stop: CancellationToken) -> std::io::Result<()> {
-    let listener = tokio::net::TcpListener::bind(address).await?;
+    let listener = tokio::net::TcpListener::from_std(listen(address)?)?;
     axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
 }
 

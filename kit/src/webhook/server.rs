@@ -1,15 +1,15 @@
 //! The HTTPS server of the webhooks. Certificates are re-read by content, because a mounted Secret changes by a
 //! symbolic link and a watch on the file would miss it.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use tokio_util::sync::CancellationToken;
 
 use super::Hooks;
+use crate::listen::{listen, self_signed, serve_tls};
 use crate::serve::Waiting;
 
 /// How often the certificate files are compared.
@@ -67,32 +67,15 @@ pub async fn serve(
     if !options.self_signed.is_empty() && !options.cert_dir.join("tls.crt").exists() {
         self_sign(&options.cert_dir, &options.self_signed)?;
     }
-    let listener = listen(options.port).map_err(|source| ServeError::Bind { port: options.port, source })?;
+    let listener = listen(SocketAddr::from((Ipv6Addr::UNSPECIFIED, options.port)));
+    let listener = listener.map_err(|source| ServeError::Bind { port: options.port, source })?;
     let Some((pair, config)) = stop.run_until_cancelled(first_pair(&options.cert_dir)).await else { return Ok(()) };
-    let handle = Handle::new();
     let reload = tokio::spawn(reload(options.cert_dir.clone(), pair, config.clone(), stop.clone()));
-    let closer = {
-        let (handle, stop) = (handle.clone(), stop.clone());
-        tokio::spawn(async move {
-            stop.cancelled().await;
-            handle.graceful_shutdown(Some(GRACE));
-        })
-    };
-    let server = axum_server::from_tcp_rustls(listener, config)?.handle(handle);
     // The port is open since `listen`, and with a certificate every connection is answered.
     drop(opening);
-    let ended = server.serve(hooks.router().into_make_service()).await;
+    let ended = serve_tls(listener, config, hooks.router(), GRACE, stop).await;
     reload.abort();
-    closer.abort();
     Ok(ended?)
-}
-
-/// Listens on both families, or on IPv4 alone where there is no IPv6.
-fn listen(port: u16) -> std::io::Result<TcpListener> {
-    let listener = TcpListener::bind(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)))
-        .or_else(|_| TcpListener::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))))?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
 }
 
 type Pair = (Vec<u8>, Vec<u8>);
@@ -139,15 +122,14 @@ pub(super) async fn refresh(dir: &Path, known: &mut Pair, config: &RustlsConfig)
 
 /// Makes a certificate for these names and stores it as `tls.crt`, `tls.key` and `ca.crt`.
 pub fn self_sign(dir: &Path, names: &[String]) -> Result<(), ServeError> {
-    let failed = |message: String| ServeError::SelfSigned { dir: dir.to_owned(), message };
-    let made = rcgen::generate_simple_self_signed(names.to_vec()).map_err(|error| failed(error.to_string()))?;
     let store = || -> std::io::Result<()> {
+        let (certificate, key) = self_signed(names)?;
         std::fs::create_dir_all(dir)?;
-        std::fs::write(dir.join("ca.crt"), made.cert.pem())?;
-        private(&dir.join("tls.key"), &made.signing_key.serialize_pem())?;
-        std::fs::write(dir.join("tls.crt"), made.cert.pem())
+        std::fs::write(dir.join("ca.crt"), &certificate)?;
+        private(&dir.join("tls.key"), &key)?;
+        std::fs::write(dir.join("tls.crt"), &certificate)
     };
-    store().map_err(|error| failed(error.to_string()))
+    store().map_err(|error| ServeError::SelfSigned { dir: dir.to_owned(), message: error.to_string() })
 }
 
 /// Writes a file that only its owner may read.
