@@ -1,7 +1,7 @@
 //! The HTTPS server of the webhooks. Certificates are re-read by content, because a mounted Secret changes by a
 //! symbolic link and a watch on the file would miss it.
 
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::{Ipv6Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -69,9 +69,20 @@ pub async fn serve(
     }
     let listener = listen(SocketAddr::from((Ipv6Addr::UNSPECIFIED, options.port)));
     let listener = listener.map_err(|source| ServeError::Bind { port: options.port, source })?;
-    let Some((pair, config)) = stop.run_until_cancelled(first_pair(&options.cert_dir)).await else { return Ok(()) };
-    let reload = tokio::spawn(reload(options.cert_dir.clone(), pair, config.clone(), stop.clone()));
-    // The port is open since `listen`, and with a certificate every connection is answered.
+    serve_at(listener, options.cert_dir, hooks, opening, stop).await
+}
+
+/// The same on a port that is open already.
+pub(super) async fn serve_at(
+    listener: TcpListener,
+    cert_dir: PathBuf,
+    hooks: Hooks,
+    opening: Waiting,
+    stop: CancellationToken,
+) -> Result<(), ServeError> {
+    let Some((pair, config)) = stop.run_until_cancelled(first_pair(&cert_dir)).await else { return Ok(()) };
+    let reload = tokio::spawn(reload(cert_dir, pair, config.clone(), stop.clone()));
+    // The port is open already, and with a certificate every connection is answered.
     drop(opening);
     let ended = serve_tls(listener, config, hooks.router(), GRACE, stop).await;
     reload.abort();

@@ -3,10 +3,14 @@
 use axum::body::Body;
 use axum::http::{Request as HttpRequest, StatusCode};
 use k8s_openapi::api::core::v1::ConfigMap;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower::ServiceExt;
 
 use super::review::Request;
 use super::*;
+
+/// Type of the record by which a TLS server refuses what is none.
+const TLS_ALERT: u8 = 21;
 
 /// Refuses the value "bad"; refuses changes of "fixed"; defaults "x"; refuses to delete "kept".
 struct Rules;
@@ -193,21 +197,22 @@ async fn a_changed_certificate_is_taken_over_and_a_broken_one_is_not() {
 async fn a_process_is_not_ready_before_its_webhooks_answer() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let dir = std::env::temp_dir().join(format!("kit-serve-{}", std::process::id()));
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let options = server::Options { port, cert_dir: dir.clone(), self_signed: Vec::new() };
+    let listener = crate::listen::listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
     let (health, stop) = (crate::serve::Health::default(), tokio_util::sync::CancellationToken::new());
     let opening = health.waiting("the webhook server".to_owned());
-    let served = tokio::spawn(server::serve(options, Hooks::new(), opening, stop.clone()));
+    let served = tokio::spawn(server::serve_at(listener, dir.clone(), Hooks::new(), opening, stop.clone()));
     tokio::task::yield_now().await;
     assert_eq!(health.open(), ["the webhook server"], "there is no certificate yet");
     server::self_sign(&dir, &["svc.ns.svc".to_owned()]).unwrap();
-    let ready = async {
-        while !health.open().is_empty() {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-        tokio::net::TcpStream::connect(("127.0.0.1", port)).await
+    let answer = async {
+        let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
+        client.write_all(b"no TLS\r\n\r\n").await.unwrap();
+        client.read_u8().await
     };
-    tokio::time::timeout(std::time::Duration::from_secs(30), ready).await.unwrap().unwrap();
+    let answer = tokio::time::timeout(std::time::Duration::from_secs(30), answer).await.unwrap();
+    assert_eq!(answer.unwrap(), TLS_ALERT);
+    assert!(health.open().is_empty(), "ready before the first answer");
     stop.cancel();
     served.await.unwrap().unwrap();
     std::fs::remove_dir_all(&dir).unwrap();
