@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::client::Io;
+use crate::clock::Clock;
 use crate::diff;
 use crate::key::Key;
 use crate::pass::{Fault, Write};
@@ -152,12 +153,13 @@ pub struct Election {
     key: Key,
     me: String,
     timing: Timing,
+    clock: Clock,
 }
 
 impl Election {
-    /// A candidate for the lease of this name; `me` must be unique per process.
-    pub fn new(io: Io, key: Key, me: impl Into<String>) -> Self {
-        Self { io, key, me: me.into(), timing: Timing::default() }
+    /// A candidate for the lease of this name; `me` must be unique per process. The clock's time is written into it.
+    pub fn new(io: Io, clock: Clock, key: Key, me: impl Into<String>) -> Self {
+        Self { io, key, me: me.into(), timing: Timing::default(), clock }
     }
 
     /// With other times.
@@ -227,7 +229,7 @@ impl Election {
     }
 
     fn write(&self, lease: Option<&Lease>, step: &Step) -> Option<Write> {
-        let next = next(lease, step, &self.me, self.timing, Timestamp::now())?;
+        let next = next(lease, step, &self.me, self.timing, self.clock.now())?;
         if let Some(lease) = lease {
             // The resourceVersion decides between two candidates that both saw the lease expire.
             return diff::object_exact(lease, &next);
@@ -249,7 +251,7 @@ impl Election {
             free.spec = Some(LeaseSpec {
                 holder_identity: Some(String::new()),
                 lease_duration_seconds: Some(1),
-                renew_time: Some(MicroTime(Timestamp::now())),
+                renew_time: Some(MicroTime(self.clock.now())),
                 ..spec
             });
             self.io.apply(&diff::object_exact(&lease, &free)?).await.ok()

@@ -27,7 +27,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     }
     let io = Io::connect(common.kubeconfig.as_deref()).await.context("connecting to the API server")?;
     let stop = CancellationToken::new();
-    let mut context = Context::new(io.clone(), stop.clone()).with_scope(common.scope());
+    let mut context = Context::new(io, stop.clone()).with_scope(common.scope());
     context.watch_filter.clone_from(&common.watch_filter);
     context.workers.resync = common.resync();
 
@@ -35,7 +35,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     tasks.spawn(signals(stop.clone())?);
     listen(&mut tasks, &context, common, &families);
     for family in families {
-        let leadership = leadership(&mut tasks, &io, common, family, &stop);
+        let leadership = leadership(&mut tasks, &context, common, family);
         let running = family.start(context.clone().with_leadership(leadership), &settings)?;
         tasks.spawn(async move {
             running.await?;
@@ -120,20 +120,19 @@ fn listen(tasks: &mut JoinSet<Result<&'static str>>, context: &Context, common: 
 /// The family's right to act: its lease where leader election is on.
 fn leadership(
     tasks: &mut JoinSet<Result<&'static str>>,
-    io: &Io,
+    context: &Context,
     common: &Common,
     family: Family,
-    stop: &CancellationToken,
 ) -> Leadership {
     if !common.leader_elect {
         return Leadership::always();
     }
     let namespace = Some(common.leader_election_namespace.as_str()).filter(|n| !n.is_empty()).unwrap_or("default");
+    let key = Key::new(namespace, family.lease());
     let host = std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).unwrap_or_else(|_| "metal3".to_owned());
     let me = format!("{host}_{}", uuid::Uuid::new_v4());
-    let election =
-        Election::new(io.clone(), Key::new(namespace, family.lease()), me).with_timing(common.lease_timing());
-    let (leadership, task) = election.start(stop.clone());
+    let election = Election::new(context.io.clone(), context.clock.clone(), key, me);
+    let (leadership, task) = election.with_timing(common.lease_timing()).start(context.shutdown.clone());
     tasks.spawn(async move {
         if task.await? {
             // Passes may still be running: only the end of the process makes sure that two never act at once.

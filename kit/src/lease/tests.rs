@@ -3,6 +3,7 @@
 use super::*;
 use crate::testing::Fake;
 
+const EPOCH: &str = "2026-01-01T00:00:00Z";
 const PATH: &str = "/apis/coordination.k8s.io/v1/namespaces/ns/leases/l";
 
 fn held_by(holder: &str, seconds: i32, version: &str) -> Lease {
@@ -52,8 +53,26 @@ fn taking_counts_a_transition_and_renewing_does_not() {
 
 fn candidate(fake: &Fake, me: &str) -> (Leadership, JoinHandle<bool>, CancellationToken) {
     let stop = CancellationToken::new();
-    let (leadership, task) = Election::new(fake.io(), Key::new("ns", "l"), me).start(stop.clone());
+    let clock = Clock::following_tokio(EPOCH.parse().unwrap(), 1);
+    let (leadership, task) = Election::new(fake.io(), clock, Key::new("ns", "l"), me).start(stop.clone());
     (leadership, task, stop)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_times_in_a_lease_are_those_of_the_clock() {
+    let fake = Fake::default();
+    let (mut leadership, task, stop) = candidate(&fake, "me");
+    leadership.held().await;
+    let time = |name: &str| {
+        let text = fake.get(PATH).unwrap()["spec"][name].as_str().unwrap().to_owned();
+        text.parse::<Timestamp>().unwrap().to_string()
+    };
+    assert_eq!([time("acquireTime"), time("renewTime")], [EPOCH, EPOCH]);
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    assert_eq!([time("acquireTime"), time("renewTime")], [EPOCH, "2026-01-01T00:01:00Z"], "renewed every two seconds");
+    stop.cancel();
+    task.await.unwrap();
+    assert_eq!(time("renewTime"), "2026-01-01T00:01:01Z", "and when it is given back");
 }
 
 #[tokio::test(start_paused = true)]
