@@ -50,7 +50,7 @@ impl Pools {
                 }
             }
             Found::Missing => self.metrics.forget(key),
-            Found::Stale | Found::Later(_) => {}
+            Found::Later(_) => {}
         }
     }
 
@@ -96,7 +96,7 @@ impl Controller for Pools {
         match &mut found {
             Found::View(view) => view.busy = self.busy().get(key).copied(),
             Found::Missing => drop(self.busy().remove(key)),
-            Found::Stale | Found::Later(_) => {}
+            Found::Later(_) => {}
         }
         self.measure(key, &found);
         found

@@ -19,8 +19,6 @@ use crate::runtime::Context;
 pub enum Ended {
     /// The object does not exist, or is finished.
     Gone,
-    /// The cache was behind our own last write.
-    Stale,
     /// It went through; what comes next.
     Fine(Next),
     /// A step failed.
@@ -37,7 +35,6 @@ pub async fn pass<C: Controller>(context: &Context, controller: &C, key: &Key) -
             context.plans.forget(name, key);
             return Ended::Gone;
         }
-        Found::Stale => return Ended::Stale,
         Found::Later(fault) => {
             let next = Next::Rest;
             let entry = Entry::new(context.clock.now(), started.elapsed(), &next).with_fault(Some(&fault));

@@ -160,7 +160,6 @@ impl<K: Kind> Watch<K> {
                 let key =
                     Key::new(invalid.metadata.namespace.unwrap_or_default(), invalid.metadata.name.unwrap_or_default());
                 tracing::error!(kind = %K::kind(&()), %key, error = %invalid.error, "object does not have its kind's shape");
-                self.store.seen_unreadable(key, invalid.error);
             }
         }
     }

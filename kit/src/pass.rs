@@ -50,8 +50,6 @@ pub enum Found<V> {
     View(V),
     /// The object does not exist: forget the key.
     Missing,
-    /// The cache is older than our own last write: the watch will wake the key.
-    Stale,
     /// Something could not be read now; no decision is possible. Retried by the fault's class.
     Later(Fault),
 }
@@ -117,7 +115,7 @@ impl Next {
     }
 }
 
-/// Why something waits, for people. Shown in conditions, events, `explain` and metrics.
+/// Why something waits, for people. Shown in conditions, events, `/why` and metrics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Why {
     /// CamelCase, bounded vocabulary: it becomes a condition's reason and a metric label.

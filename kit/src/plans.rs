@@ -34,7 +34,7 @@ pub struct Entry {
     /// What failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<Problem>,
-    /// What comes next: `rest`, `now`, `onChange`, `after`, `gone`, `stale`.
+    /// What comes next: `rest`, `now`, `onChange`, `after`, `gone`.
     pub next: &'static str,
     /// Seconds until the next look, unless something changes before.
     #[serde(skip_serializing_if = "Option::is_none")]

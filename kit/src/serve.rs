@@ -1,4 +1,5 @@
-//! [`router`]: `/metrics`, `/healthz`, `/readyz`, `/why`.
+//! Pages for machines and people: [`health_router`] has `/healthz` and `/readyz`, [`diagnostics_router`] `/metrics` and
+//! `/why`.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -79,11 +80,6 @@ pub fn diagnostics_router(pages: Pages) -> Router {
         .route("/why/{controller}/{name}", get(why_cluster_scoped))
         .route("/why/{controller}/{namespace}/{name}", get(why))
         .with_state(pages)
-}
-
-/// All pages on one address.
-pub fn router(pages: Pages) -> Router {
-    health_router(pages.health.clone()).merge(diagnostics_router(pages))
 }
 
 /// Serves a router without TLS until `stop` fires.

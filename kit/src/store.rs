@@ -17,8 +17,8 @@ use crate::Kind;
 use crate::client::Absorb;
 use crate::key::Key;
 
+pub use self::shelf::OWN_WRITE_TTL;
 use self::shelf::{Change, Entries, Entry, Inner, Newer, Subscriber, buried, bury, fresh, insert, order, trim};
-pub use self::shelf::{OWN_WRITE_TTL, older};
 
 /// The cached objects of one kind. Cheap to clone; all clones are one cache.
 pub struct Store<K> {
@@ -45,7 +45,6 @@ impl<K: Kind> Default for Store<K> {
             objects: BTreeMap::new(),
             indexes: BTreeMap::new(),
             subscribers: Vec::new(),
-            unreadable: BTreeMap::new(),
             tombs: BTreeMap::new(),
         };
         Self { inner: Arc::new(RwLock::new(inner)), synced: Arc::new(watch::Sender::new(false)) }
@@ -123,20 +122,6 @@ impl<K: Kind> Store<K> {
         values.take_while(|value| value.starts_with(begins)).cloned().collect()
     }
 
-    /// Why the object of this name cannot be read, if that is so. [`Store::get`] then answers the last readable
-    /// state, or nothing.
-    pub fn unreadable(&self, key: &Key) -> Option<String> {
-        self.read().unreadable.get(key).cloned()
-    }
-
-    /// Whether the cache has not yet seen the given resourceVersion of an object: gather then answers `Stale`.
-    pub fn behind(&self, key: &Key, resource_version: &str) -> bool {
-        match self.get(key).and_then(|object| object.meta().resource_version.clone()) {
-            Some(cached) => older(&cached, resource_version),
-            None => true,
-        }
-    }
-
     /// Calls `changed(old, new)` on each change from now on, and once with `(None, object)` for each object here.
     /// It runs inside the cache's own task: it must be quick and must not write to a store.
     pub fn subscribe(&self, changed: impl Fn(Option<&K>, Option<&K>) + Send + Sync + 'static) {
@@ -170,18 +155,9 @@ impl<K: Kind> Store<K> {
         self.put(object, Some(Instant::now()));
     }
 
-    /// The watch reported an object that does not parse.
-    pub(crate) fn seen_unreadable(&self, key: Key, error: String) {
-        self.write().unreadable.insert(key, error);
-    }
-
-    /// The watch reported that an object is gone. `uid` keeps a successor of the same name alive.
+    /// An object is gone. `uid` keeps a successor of the same name alive.
     pub fn vanished(&self, key: &Key, uid: Option<&str>) {
-        let removed = {
-            let mut inner = self.write();
-            inner.unreadable.remove(key);
-            bury(&mut inner, key, uid)
-        };
+        let removed = bury(&mut self.write(), key, uid);
         self.tell(removed);
     }
 
@@ -190,11 +166,8 @@ impl<K: Kind> Store<K> {
         let missing: Vec<Key> = {
             let inner = self.read();
             let unlisted = |key: &Key| in_scope(key) && !listed.contains(key);
-            let objects = inner.objects.iter().filter(|(key, entry)| unlisted(key) && !fresh(entry.own));
-            objects
-                .map(|(key, _)| key.clone())
-                .chain(inner.unreadable.keys().filter(|k| unlisted(k)).cloned())
-                .collect()
+            let missing = inner.objects.iter().filter(|(key, entry)| unlisted(key) && !fresh(entry.own));
+            missing.map(|(key, _)| key.clone()).collect()
         };
         for key in missing {
             self.vanished(&key, None);
@@ -206,9 +179,6 @@ impl<K: Kind> Store<K> {
         let key = Key::of(&object);
         let change = {
             let mut inner = self.write();
-            if own.is_none() {
-                inner.unreadable.remove(&key);
-            }
             if buried(&mut inner, &key, &object) {
                 return;
             }
@@ -248,18 +218,14 @@ impl<K: Kind> Store<K> {
 
 impl<K: Kind> Absorb for Store<K> {
     fn written(&self, object: &Value) {
-        // An answer that does not parse is no loss: the watch reports the object as unreadable.
+        // An answer that does not parse is no loss: the watch tells of it.
         if let Ok(object) = serde_json::from_value::<K>(object.clone()) {
             self.wrote(object);
         }
     }
 
     fn deleted(&self, key: &Key, uid: Option<&str>) {
-        let removed = {
-            let mut inner = self.write();
-            bury(&mut inner, key, uid)
-        };
-        self.tell(removed);
+        self.vanished(key, uid);
     }
 }
 

@@ -21,8 +21,6 @@ use crate::runtime::Context;
 use crate::tasks::Task;
 use crate::wakes::{Registration, Sink};
 
-/// A pass that waits for a newer cache is tried again after this, should the watch stay silent.
-const STALE_RECHECK: Duration = Duration::from_secs(1);
 /// The depth of the queue is counted at most this often: counting walks over all due keys.
 const MEASURE: Duration = Duration::from_millis(500);
 /// Passes that still run at shutdown get this long.
@@ -258,7 +256,6 @@ impl<C: Controller> Job<C> {
     fn judge(&self, due: &Due, ended: Ended) -> Outcome {
         let (result, outcome) = match ended {
             Ended::Gone | Ended::Fine(Next::Gone) => ("success", Outcome::Gone),
-            Ended::Stale => ("requeue_after", Outcome::After(STALE_RECHECK)),
             Ended::Fine(Next::Rest | Next::Changed(_)) => ("success", Outcome::Rest),
             Ended::Fine(Next::Now) => ("requeue", Outcome::After(Duration::ZERO)),
             Ended::Fine(Next::After(delay, _)) => ("requeue_after", Outcome::After(delay)),

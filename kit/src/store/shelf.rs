@@ -31,7 +31,6 @@ pub(super) struct Inner<K> {
     pub(super) objects: BTreeMap<Key, Entry<K>>,
     pub(super) indexes: BTreeMap<&'static str, (IndexFn<K>, Entries)>,
     pub(super) subscribers: Vec<Subscriber<K>>,
-    pub(super) unreadable: BTreeMap<Key, String>,
     /// Objects that are gone: late watch events and late answers to own writes of that uid do not bring them back.
     pub(super) tombs: BTreeMap<Key, (String, Instant)>,
 }
@@ -128,7 +127,7 @@ pub(super) fn order<K: Kind>(known: &K, given: &K) -> Newer {
 }
 
 /// Whether resourceVersion `a` is older than `b`. They are numbers in a text; what is no number is never older.
-pub fn older(a: &str, b: &str) -> bool {
+fn older(a: &str, b: &str) -> bool {
     matches!((a.parse::<u128>(), b.parse::<u128>()), (Ok(a), Ok(b)) if a < b)
 }
 

@@ -114,12 +114,3 @@ fn metadata_that_nobody_reads_is_dropped() {
     assert!(kept.metadata.managed_fields.is_none());
     assert_eq!(kept.metadata.annotations.as_ref().map(BTreeMap::len), Some(1));
 }
-
-#[test]
-fn the_cache_knows_when_it_is_behind() {
-    let store = Store::fixed([config_map("a", "1", 9, &[])]);
-    let key = Key::new("ns", "a");
-    assert!(store.behind(&key, "10"));
-    assert!(!store.behind(&key, "9"));
-    assert!(store.behind(&Key::new("ns", "b"), "1"));
-}

@@ -54,13 +54,6 @@ impl Verdict {
         self.warnings.push(warning.into());
         self
     }
-    /// Both verdicts together.
-    #[must_use]
-    pub fn and(mut self, other: Self) -> Self {
-        self.violations.append(other.violations);
-        self.warnings.extend(other.warnings);
-        self
-    }
 }
 
 impl From<Violations> for Verdict {

@@ -28,8 +28,7 @@ impl Check<ConfigMap> for Rules {
     fn update(&self, old: &ConfigMap, new: &ConfigMap) -> Verdict {
         let fixed = |object: &ConfigMap| object.data.as_ref().and_then(|data| data.get("fixed").cloned());
         let same = fixed(old) == fixed(new);
-        let verdict = if same { Verdict::allowed() } else { Verdict::denied("data.fixed", "cannot change") };
-        verdict.and(self.create(new))
+        if same { self.create(new) } else { Verdict::denied("data.fixed", "cannot change") }
     }
     fn delete(&self, old: &ConfigMap) -> Verdict {
         let kept = old.metadata.name.as_deref() == Some("kept");

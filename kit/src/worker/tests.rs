@@ -43,7 +43,6 @@ impl Controller for Odd {
         match key.name.as_str() {
             "hangs" => std::future::pending().await,
             "gone" => Found::Missing,
-            "stale" => Found::Stale,
             "user" => Found::Later(Fault::new(Class::User, "Wrong", "mend it")),
             _ => Found::View(key.clone()),
         }
@@ -122,13 +121,12 @@ async fn a_pass_without_end_is_given_up_and_delays_nobody() {
 #[tokio::test(start_paused = true)]
 async fn each_outcome_has_its_pace() {
     let run = plain();
-    for name in ["again", "stale", "user", "gone", "rests"] {
+    for name in ["again", "user", "gone", "rests"] {
         run.ring(name);
     }
     tokio::time::sleep(Duration::from_secs(599)).await;
     let count = |name: &str| run.odd.count(name);
     assert_eq!(count("again"), 10, "each minute");
-    assert!((590..=600).contains(&count("stale")), "each second: {}", count("stale"));
     assert!((4..=6).contains(&count("user")), "every two minutes: {}", count("user"));
     assert_eq!(count("gone"), 1);
     tokio::time::sleep(Duration::from_mins(2)).await;
