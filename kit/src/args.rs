@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::client::Io;
 use crate::informer::Scope;
 use crate::lease::Timing;
 use crate::telemetry::LogFormat;
@@ -24,7 +25,7 @@ pub struct Common {
     /// Let one of several replicas act.
     #[arg(long, alias = "enable-leader-election", default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub leader_elect: bool,
-    /// Namespace of the lease; the own one by default.
+    /// Namespace of the leases; by default the pod's own one, outside a cluster that of the kubeconfig.
     #[arg(long, env = "POD_NAMESPACE", default_value = "")]
     pub leader_election_namespace: String,
     /// Others may take over after this long without a renewal.
@@ -69,6 +70,12 @@ impl Common {
     /// The watched namespaces.
     pub fn scope(&self) -> Scope {
         Scope::parse(&self.namespace)
+    }
+
+    /// The namespace of the leases.
+    pub fn lease_namespace<'a>(&'a self, io: &'a Io) -> &'a str {
+        let given = Some(self.leader_election_namespace.as_str()).filter(|name| !name.is_empty());
+        given.unwrap_or_else(|| io.default_namespace())
     }
 
     /// The times of the leader election.
@@ -181,5 +188,20 @@ mod tests {
         assert_eq!(common.resync(), None);
         let Program { common } = Program::try_parse_from(["m", "--leader-elect=false"]).unwrap();
         assert!(!common.leader_elect);
+    }
+
+    #[tokio::test]
+    async fn leases_are_in_the_namespace_that_the_client_is_configured_for_unless_another_is_given() {
+        use clap::Parser;
+        let nobody = tower::service_fn(async |_: http::Request<kube::client::Body>| {
+            Ok::<_, std::convert::Infallible>(http::Response::new(kube::client::Body::empty()))
+        });
+        let io = Io::new(kube::Client::new(nobody, "metal3-system"));
+        let namespace = |flag: &str| {
+            let Program { common } = Program::try_parse_from(["m", flag]).unwrap();
+            common.lease_namespace(&io).to_owned()
+        };
+        assert_eq!(namespace("--leader-election-namespace="), "metal3-system");
+        assert_eq!(namespace("--leader-election-namespace=other"), "other");
     }
 }

@@ -155,6 +155,11 @@ impl Io {
         Client::new(service, self.client.default_namespace())
     }
 
+    /// The namespace that the configuration names: that of the pod inside a cluster, of the kubeconfig outside.
+    pub fn default_namespace(&self) -> &str {
+        self.client.default_namespace()
+    }
+
     /// Makes `cache` see the answers of our own writes to the kind `resource`.
     pub fn feed(&self, resource: &ApiResource, cache: Arc<dyn Absorb>) {
         let mut caches = self.caches.lock().unwrap_or_else(PoisonError::into_inner);

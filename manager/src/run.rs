@@ -127,8 +127,7 @@ fn leadership(
     if !common.leader_elect {
         return Leadership::always();
     }
-    let namespace = Some(common.leader_election_namespace.as_str()).filter(|n| !n.is_empty()).unwrap_or("default");
-    let key = Key::new(namespace, family.lease());
+    let key = Key::new(common.lease_namespace(&context.io), family.lease());
     let host = std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).unwrap_or_else(|_| "metal3".to_owned());
     let me = format!("{host}_{}", uuid::Uuid::new_v4());
     let election = Election::new(context.io.clone(), context.clock.clone(), key, me);
