@@ -19,7 +19,7 @@ pub struct Common {
     /// Watch only these namespaces (comma separated); empty means all.
     #[arg(long, env = "WATCH_NAMESPACE", default_value = "")]
     pub namespace: String,
-    /// Handle only objects whose label cluster.x-k8s.io/watch-filter has this value.
+    /// Handle only objects whose label cluster.x-k8s.io/watch-filter has this value; no effect on hosts.
     #[arg(long, default_value = "")]
     pub watch_filter: String,
     /// Let one of several replicas act.

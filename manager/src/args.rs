@@ -3,6 +3,7 @@
 use clap::{Args as Flags, Parser, Subcommand};
 use kit::args::Common;
 
+use crate::families::Family;
 use crate::peers::{Peers, as_go_reads};
 
 /// Turns racks of physical servers into Kubernetes clusters.
@@ -53,12 +54,23 @@ pub(crate) struct Settings {
 #[derive(Debug, Flags)]
 #[command(next_help_heading = "Bare metal operator")]
 pub(crate) struct Operator {
-    /// Hosts handled at once; 0 means as many as processors, between 2 and 8.
+    /// Hosts handled at once; 0 means what BMO_CONCURRENCY says, or else 8.
     #[arg(long, default_value_t = 0)]
     pub(crate) controller_concurrency: usize,
     /// How often one image may fail on one host before it is left alone; 0 means for ever.
     #[arg(long, default_value_t = 5)]
     pub(crate) max_provisioning_retries: i64,
+}
+
+impl Settings {
+    /// A line for each flag without effect on one of these families.
+    pub(crate) fn warnings(&self, families: &[Family]) -> Vec<String> {
+        let mut lines = self.peers.warnings();
+        if !self.common.watch_filter.is_empty() && families.contains(&Family::Bmo) {
+            lines.push("--watch-filter has no effect on the bare metal operator: it handles all hosts".to_owned());
+        }
+        lines
+    }
 }
 
 #[cfg(test)]
@@ -68,11 +80,20 @@ mod tests {
     use kit::telemetry::LogFormat;
 
     use super::*;
-    use crate::families::Family;
+
+    fn understood(flags: &[&str], command: &str) -> Result<(Vec<Family>, Settings), clap::Error> {
+        let args = ["metal3", command].into_iter().chain(flags.iter().copied()).map(Into::into);
+        Args::try_parse_from(as_go_reads(args)).map(|args| Family::of(args.command))
+    }
 
     fn parse(flags: &[&str], command: &str) -> Result<Settings, clap::Error> {
-        let args = ["metal3", command].into_iter().chain(flags.iter().copied()).map(Into::into);
-        Args::try_parse_from(as_go_reads(args)).map(|args| Family::of(args.command).1)
+        understood(flags, command).map(|(_, settings)| settings)
+    }
+
+    fn warnings(flags: &[&str], command: &str) -> Vec<String> {
+        let (families, settings) =
+            understood(flags, command).unwrap_or_else(|error| panic!("{command} {flags:?}: {error}"));
+        settings.warnings(&families)
     }
 
     /// Every flag that a Deployment of a Go manager may carry, with each subcommand.
@@ -89,7 +110,6 @@ mod tests {
             (&["--webhook-port=9443"], false),
             (&["--webhook-port", "0"], false),
             (&["--webhook-cert-dir=/certs"], false),
-            (&["--watch-filter=x"], false),
             (&["--health-addr=:9440"], false),
             (&["--metrics-addr=127.0.0.1:8085"], false),
             (&["--diagnostics-address=:8443", "--insecure-diagnostics=false"], false),
@@ -132,8 +152,7 @@ mod tests {
         ];
         for command in ["capi-provider", "ipam", "bmo", "all"] {
             for (flags, warned) in table {
-                let settings = parse(flags, command).unwrap_or_else(|error| panic!("{command} {flags:?}: {error}"));
-                let warnings = settings.peers.warnings();
+                let warnings = warnings(flags, command);
                 assert_eq!(!warnings.is_empty(), *warned, "{command} {flags:?}: {warnings:?}");
             }
             assert!(parse(&["--no-such-flag"], command).is_err(), "a flag that nobody has is a mistake");
@@ -165,7 +184,15 @@ mod tests {
         let timing = common(&["-lease-duration-seconds=60", "-renew-deadline-seconds", "40"]).lease_timing();
         let seconds = [timing.duration, timing.deadline, timing.retry].map(|time| time.as_secs());
         assert_eq!(seconds, [60, 40, Duration::from_secs(2).as_secs()]);
-        let warnings = parse(&["--tls-min-version=VersionTLS13"], "ipam").unwrap().peers.warnings();
-        assert_eq!(warnings, ["--tls-min-version has no effect: all servers speak TLS 1.2 and 1.3"]);
+        let told = warnings(&["--tls-min-version=VersionTLS13"], "ipam");
+        assert_eq!(told, ["--tls-min-version has no effect: all servers speak TLS 1.2 and 1.3"]);
+    }
+
+    #[test]
+    fn the_watch_filter_has_no_effect_on_hosts_which_is_told() {
+        for (command, told) in [("capi-provider", false), ("ipam", false), ("bmo", true), ("all", true)] {
+            let warnings = warnings(&["--watch-filter=x"], command);
+            assert_eq!(!warnings.is_empty(), told, "{command}: {warnings:?}");
+        }
     }
 }

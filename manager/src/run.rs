@@ -22,7 +22,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     settings.peers.apply(&mut settings.common);
     let common = &settings.common;
     telemetry::start(common.log_format, &common.log_level);
-    for warning in settings.peers.warnings() {
+    for warning in settings.warnings(&families) {
         tracing::warn!("{warning}");
     }
     let io = Io::connect(common.kubeconfig.as_deref()).await.context("connecting to the API server")?;
