@@ -9,7 +9,8 @@
 //! | [`infra`] | `infrastructure.cluster.x-k8s.io` | machines, templates, data templates | `capi-provider` |
 //! | [`capi`] | `cluster.x-k8s.io` (read mostly) | clusters, machines | Cluster API |
 //!
-//! [`names`] has all labels, annotations and finalizers; [`meta`] the small shared types; [`schema`] turns the
+//! [`names`] has all labels, annotations and finalizers; [`meta`] the small shared types; [`duration`] reads what Go
+//! calls one; [`schema`] turns the
 //! types into CRDs; [`validation`] is what every validator returns; [`webhooks`] the table of admission webhooks; [`build`] has builders for tests.
 
 // Every printer column repeats the names of its attributes; clippy takes that for a mistake.
@@ -17,6 +18,7 @@
 
 pub mod build;
 pub mod capi;
+pub mod duration;
 pub mod infra;
 pub mod ipam;
 pub mod meta;

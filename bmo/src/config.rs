@@ -151,21 +151,10 @@ fn number<T: std::str::FromStr>(variable: &'static str, value: String) -> Result
     value.parse().map_err(|_| ConfigError::Malformed { variable, value, wanted: "a whole number of at least 0" })
 }
 
-/// A Go duration with one unit, which is all that people write here: `30s`, `1m`, `500ms`.
 fn duration(variable: &'static str, value: String) -> Result<Duration, ConfigError> {
-    let split = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
-    let (count, unit) = value.split_at(split);
-    let millis = match unit {
-        "ms" => Some(1),
-        "s" => Some(1000),
-        "m" => Some(60_000),
-        "h" => Some(3_600_000),
-        _ => None,
-    };
-    let length = count.parse::<u64>().ok().zip(millis).and_then(|(count, unit)| count.checked_mul(unit));
-    match length {
-        Some(length) if length > 0 => Ok(Duration::from_millis(length)),
-        Some(_) | None => Err(ConfigError::Malformed { variable, value, wanted: "a duration above 0 such as 30s" }),
+    match kit::args::duration(&value) {
+        Ok(length) if !length.is_zero() => Ok(length),
+        Ok(_) | Err(_) => Err(ConfigError::Malformed { variable, value, wanted: "a duration above 0 such as 30s" }),
     }
 }
 
@@ -214,7 +203,7 @@ mod tests {
 
     #[test]
     fn durations_have_the_peers_form() {
-        for (text, millis) in [("30s", 30_000), ("2m", 120_000), ("500ms", 500)] {
+        for (text, millis) in [("30s", 30_000), ("1m30s", 90_000), ("1.5s", 1500), ("500ms", 500)] {
             let config = from(&[ENDPOINT, ("IRONIC_CLIENT_TIMEOUT", text)]).unwrap();
             assert_eq!(config.ironic.timeout, Duration::from_millis(millis));
         }

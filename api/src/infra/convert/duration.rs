@@ -2,35 +2,7 @@
 
 /// Whole seconds of a duration, fractions cut off; `None` when it is not one.
 pub(super) fn seconds(text: &str) -> Option<i64> {
-    if text == "0" {
-        return Some(0);
-    }
-    let (sign, mut rest) = match text.strip_prefix('-') {
-        Some(rest) => (-1.0, rest),
-        None => (1.0, text.strip_prefix('+').unwrap_or(text)),
-    };
-    if rest.is_empty() {
-        return None;
-    }
-    let mut total = 0.0;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let number: f64 = rest[..digits].parse().ok()?;
-        rest = &rest[digits..];
-        let unit_length = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
-        let unit = match &rest[..unit_length] {
-            "h" => 3600.0,
-            "m" => 60.0,
-            "s" => 1.0,
-            "ms" => 1e-3,
-            "us" | "µs" | "μs" => 1e-6,
-            "ns" => 1e-9,
-            _ => return None,
-        };
-        rest = &rest[unit_length..];
-        total += number * unit;
-    }
-    Some((sign * total) as i64)
+    crate::duration::parse(text).map(|duration| duration.as_secs())
 }
 
 /// A duration of whole seconds as Go writes it.
