@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 
-/// Time between two questions of the same probe, unless the caller says otherwise.
+/// Time between two questions of the same probe.
 pub const POLL: Duration = Duration::from_millis(100);
 
 /// Asks `probe` every [`POLL`] until it answers `Ok(Some(_))`.

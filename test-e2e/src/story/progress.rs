@@ -72,6 +72,9 @@ impl Line {
     }
 }
 
+/// What is shown of a line on a terminal: a longer one would take two, and the next redraw would miss its beginning.
+const WIDTH: usize = 158;
+
 /// Prints lines as they change.
 #[derive(Debug, Default)]
 pub struct View {
@@ -80,7 +83,7 @@ pub struct View {
 }
 
 impl View {
-    /// Shows the present lines. `width` cuts them on a terminal.
+    /// Shows the present lines.
     pub fn show(&mut self, lines: &[Line], now: Timestamp) {
         let mut out = std::io::stdout().lock();
         // A closed standard output is no reason to stop the run.
@@ -92,7 +95,7 @@ impl View {
             write!(out, "\x1b[{}A\x1b[J", self.drawn)?;
         }
         for line in lines {
-            let text: String = line.render(now).chars().take(158).collect();
+            let text: String = line.render(now).chars().take(WIDTH).collect();
             writeln!(out, "{text}")?;
         }
         self.drawn = lines.len();
