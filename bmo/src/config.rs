@@ -121,7 +121,8 @@ fn is_true(value: Option<String>) -> bool {
 
 fn auth(var: &impl Fn(&str) -> Option<String>) -> Result<Auth, ConfigError> {
     let root = var("METAL3_AUTH_ROOT_DIR").map_or_else(|| PathBuf::from(AUTH_ROOT), PathBuf::from).join("ironic");
-    if !root.is_dir() {
+    // An optional Secret that is not there is mounted as an empty folder.
+    if !["username", "password"].iter().any(|name| root.join(name).exists()) {
         return Ok(Auth::None);
     }
     let file = |name: &str| {
@@ -184,6 +185,21 @@ mod tests {
         assert_eq!(config.live_iso_boot_device, "Default");
         assert_eq!(config.ramdisk, Defaults::default());
         assert!(matches!(config.ironic.auth, Auth::None));
+    }
+
+    #[test]
+    fn a_secret_that_is_not_there_is_no_credential() {
+        let root = std::env::temp_dir().join(format!("bmo-auth-{}", std::process::id()));
+        let folder = root.join("ironic");
+        std::fs::create_dir_all(&folder).unwrap();
+        let variable = root.to_str().unwrap().to_owned();
+        let read = || from(&[ENDPOINT, ("METAL3_AUTH_ROOT_DIR", &variable)]);
+        assert!(matches!(read().unwrap().ironic.auth, Auth::None), "an empty mount");
+        std::fs::write(folder.join("username"), "admin").unwrap();
+        assert!(matches!(read().unwrap().ironic.auth, Auth::Basic { .. }), "the password is missed when it is needed");
+        std::fs::write(folder.join("password"), " ").unwrap();
+        assert!(matches!(read().unwrap_err(), ConfigError::EmptyCredential(path) if path.ends_with("password")));
+        std::fs::remove_dir_all(&root).unwrap();
     }
 
     #[test]
