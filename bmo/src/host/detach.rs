@@ -34,7 +34,7 @@ fn release(view: &HostView, force: bool) -> Step {
         NodeSeen::Found(node) => {
             deleting::remove_node(view, node, ErrorKind::Detach, force).unwrap_or_else(|step| *step)
         }
-        NodeSeen::Absent | NodeSeen::Conflict(_) => {
+        NodeSeen::Absent => {
             let text =
                 "the host is detached; remove the annotation baremetalhost.metal3.io/detached to manage it again";
             let mut facts = vec![Fact::Detached];

@@ -61,14 +61,12 @@ pub enum Fact {
     RegisterAgain,
     /// Something for the list of events: reason and message.
     Event(&'static str, String),
-    /// The same, as a warning.
-    Warning(&'static str, String),
 }
 
 impl Fact {
     /// Whether this is an event.
     pub fn is_event(&self) -> bool {
-        matches!(self, Self::Event(..) | Self::Warning(..))
+        matches!(self, Self::Event(..))
     }
 }
 
@@ -105,7 +103,7 @@ pub fn apply(host: &BareMetalHost, status: &mut BareMetalHostStatus, fact: &Fact
             status.operation_history.register.start = None;
             status.operation_history.register.end = None;
         }
-        Fact::Event(..) | Fact::Warning(..) => {}
+        Fact::Event(..) => {}
     }
 }
 

@@ -31,7 +31,7 @@ pub fn reachable(view: &HostView) -> Option<Step> {
             let after = if fault.class == Class::Again { Duration::from_secs(2) } else { OUTAGE };
             Some(Step::wait_for(after, why))
         }
-        NodeSeen::NotAsked | NodeSeen::Absent | NodeSeen::Conflict(_) | NodeSeen::Found(_) => None,
+        NodeSeen::NotAsked | NodeSeen::Absent | NodeSeen::Found(_) => None,
     }
 }
 
@@ -53,7 +53,6 @@ pub fn guard(view: &HostView) -> Option<Step> {
         return Some(view.fail(ErrorKind::Registration, text));
     }
     match &view.node {
-        NodeSeen::Conflict(text) => Some(view.fail(ErrorKind::Registration, text.clone())),
         NodeSeen::Absent => Some(create(view)),
         NodeSeen::Found(node) => existing(view, node),
         NodeSeen::NotAsked | NodeSeen::Unreachable(_) => None,

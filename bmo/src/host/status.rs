@@ -62,9 +62,7 @@ impl<'a> Page<'a> {
         let unread = view.unread.as_ref().filter(|fault| fault.reason == reason::UNREACHABLE);
         let outage = match &view.node {
             NodeSeen::Unreachable(fault) => Some(fault.message.clone()),
-            NodeSeen::NotAsked | NodeSeen::Absent | NodeSeen::Conflict(_) | NodeSeen::Found(_) => {
-                unread.map(|fault| fault.message.clone())
-            }
+            NodeSeen::NotAsked | NodeSeen::Absent | NodeSeen::Found(_) => unread.map(|fault| fault.message.clone()),
         };
         let mut status = view.status();
         if view.edited() && status.error_type.is_some() && !view.deleting() {
@@ -124,9 +122,6 @@ impl<'a> Page<'a> {
             facts::apply(&self.view.host, &mut self.status, fact);
             if let Fact::Event(reason, message) = fact {
                 self.event(false, reason, message.clone());
-            }
-            if let Fact::Warning(reason, message) = fact {
-                self.event(true, reason, message.clone());
             }
         }
     }

@@ -128,8 +128,6 @@ pub enum NodeSeen {
     Unreachable(Fault),
     /// Ironic does not know it.
     Absent,
-    /// Another node has its boot MAC address.
-    Conflict(String),
     /// Its node.
     Found(Box<Node>),
 }
@@ -258,7 +256,7 @@ impl HostView {
     pub fn node(&self) -> Option<&Node> {
         match &self.node {
             NodeSeen::Found(node) => Some(node),
-            NodeSeen::NotAsked | NodeSeen::Unreachable(_) | NodeSeen::Absent | NodeSeen::Conflict(_) => None,
+            NodeSeen::NotAsked | NodeSeen::Unreachable(_) | NodeSeen::Absent => None,
         }
     }
 
@@ -270,7 +268,7 @@ impl HostView {
 
     /// Whether Ironic was asked and answered.
     pub fn ironic_answers(&self) -> bool {
-        matches!(self.node, NodeSeen::Absent | NodeSeen::Conflict(_) | NodeSeen::Found(_))
+        matches!(self.node, NodeSeen::Absent | NodeSeen::Found(_))
     }
 
     /// Whether there is room in Ironic for this host.

@@ -15,7 +15,7 @@ use crate::host::errors::budget;
 use crate::host::firmware::{self, Pending};
 pub use crate::host::node_wish::*;
 use crate::host::settings::Settings;
-use crate::host::state::{State as S, Traits as _};
+use crate::host::state::State as S;
 use crate::host::step::Step;
 use crate::host::view::{Capacity, HostView};
 use crate::node::{configdrive, hardware, names, ports as node_ports, raid};
@@ -184,10 +184,5 @@ impl HostView {
                 (Some(wished), Some(applied)) => wished != applied,
             },
         }
-    }
-
-    /// Whether cleaning boots a machine of this host at all.
-    pub fn cleans(&self) -> bool {
-        !self.cleaning_disabled() || self.state.free() || self.state == S::Preparing
     }
 }

@@ -13,8 +13,7 @@ use crate::host::{ask, release};
 pub(crate) fn step(view: &HostView) -> Step {
     match &view.node {
         NodeSeen::Found(node) => remove(view, node).unwrap_or_else(|step| *step),
-        // A conflict is a node of somebody else: not ours to remove.
-        NodeSeen::Absent | NodeSeen::Conflict(_) => Step::Gone(release::writes(view)),
+        NodeSeen::Absent => Step::Gone(release::writes(view)),
         NodeSeen::Unreachable(_) if view.never_in_ironic() => Step::Gone(release::writes(view)),
         NodeSeen::NotAsked | NodeSeen::Unreachable(_) => Step::wait(
             Why::new("IronicUnreachable", "the node must be removed from Ironic first").normal(budget::IRONIC),
