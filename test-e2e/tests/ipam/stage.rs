@@ -167,8 +167,10 @@ impl Stage {
 
     /// Reason and message for which a claim of Cluster API's kind gets none.
     pub(crate) async fn capi_refused(&self, claim: &str) -> (String, String) {
-        let read =
-            async || Ok(self.ready(claim).await?.filter(|ready| ready.0 == "False").map(|ready| (ready.1, ready.2)));
+        let read = async || {
+            let refused = self.ready(claim).await?.filter(|ready| ready.0 == "False" && !is_unseen(&ready.2));
+            Ok(refused.map(|ready| (ready.1, ready.2)))
+        };
         until(&format!("{claim} being refused"), LIMIT, read).await.unwrap()
     }
 
@@ -243,7 +245,10 @@ impl Stage {
 
     pub(crate) async fn error_of(&self, claim: &str) -> String {
         let what = format!("an error of {claim}");
-        let read = async || Ok(self.api::<IPClaim>().get(claim).await?.status.and_then(|status| status.error_message));
+        let read = async || {
+            let told = self.api::<IPClaim>().get(claim).await?.status.and_then(|status| status.error_message);
+            Ok(told.filter(|told| !is_unseen(told)))
+        };
         until(&what, LIMIT, read).await.unwrap()
     }
 
@@ -271,4 +276,9 @@ impl Drop for Stage {
     fn drop(&mut self) {
         self.stop.cancel();
     }
+}
+
+/// Pools and claims come by two watches: a claim that is seen before its pool is told so, until the pool is seen.
+fn is_unseen(told: &str) -> bool {
+    told.contains("there is no IPPool of this name")
 }
