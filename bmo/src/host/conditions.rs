@@ -165,11 +165,10 @@ fn wait(status: &BareMetalHostStatus, told: &Told) -> String {
 
 /// Whether a reason is that of an error, which has an event of its own.
 pub fn is_error(reason: &str) -> bool {
-    KINDS.iter().any(|(_, _, event)| *event == reason)
+    KINDS.iter().any(|kind| kind.event() == reason)
 }
 
-/// The old list with the wanted conditions in it, in the order of the peers: AvailableForProvisioning would sort
-/// first anyway, so it is "Ready" first, then by name.
+/// The old list with the wanted conditions in it, "Ready" first, then by name.
 fn merge(old: &[Condition], wanted: Vec<Wanted>, generation: Option<i64>, now: Timestamp) -> Vec<Condition> {
     let mut list: Vec<Condition> = old.iter().filter(|c| !wanted.iter().any(|w| w.kind == c.type_)).cloned().collect();
     for condition in wanted {
@@ -186,16 +185,8 @@ fn merge(old: &[Condition], wanted: Vec<Wanted>, generation: Option<i64>, now: T
             last_transition_time: since,
         });
     }
-    list.sort_by(|a, b| rank(&a.type_).cmp(&rank(&b.type_)).then_with(|| a.type_.cmp(&b.type_)));
+    list.sort_by_key(|c| (c.type_ != "Ready", c.type_.clone()));
     list
-}
-
-fn rank(kind: &str) -> u8 {
-    match kind {
-        "Available" => 0,
-        "Ready" => 1,
-        _ => 2,
-    }
 }
 
 /// Kubernetes times have seconds; more would differ from what is read back.

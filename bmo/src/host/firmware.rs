@@ -118,7 +118,12 @@ const REREAD: Duration = Duration::from_secs(90);
 pub fn unread(view: &HostView, node: &Node) -> Option<Step> {
     let ended = node.provision_updated_at.as_deref().and_then(|text| text.parse::<Timestamp>().ok())?;
     let read = view.firmware.settings.as_ref().and_then(|object| object.status.as_ref()?.last_updated.clone());
-    if settings(view).is_empty() || read.is_some_and(|read| read.0 >= ended) {
+    // An inspection or a deployment changes no settings.
+    let other_work = view.seen().is_some_and(|status| {
+        let history = &status.operation_history;
+        [&history.inspect, &history.provision].iter().any(|work| work.end.as_ref().is_some_and(|end| end.0 >= ended))
+    });
+    if other_work || settings(view).is_empty() || read.is_some_and(|read| read.0 >= ended) {
         return None;
     }
     let rest = left(ended, REREAD, view.now)?;

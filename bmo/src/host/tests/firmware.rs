@@ -110,6 +110,10 @@ fn a_failed_servicing_always_has_a_way_on() {
 
 #[test]
 fn a_running_host_is_not_serviced_twice_for_one_wish() {
+    let inspected = |mut v: HostView| {
+        change(&mut v, |host| host.status_mut().operation_history.inspect.end = Some(Time(now())));
+        v
+    };
     let active = || servicing(settings_on_reboot(at(S::Provisioned, N::Active)));
     let table = [
         (ended(settings(active(), "off", 60), 5), "wait FirmwareNotReread"),
@@ -118,6 +122,8 @@ fn a_running_host_is_not_serviced_twice_for_one_wish() {
         (ended(settings(active(), "off", 300), 120), "ask service"),
         (ended(settings(at(S::Preparing, N::Manageable), "off", 60), 5), "wait FirmwareNotReread"),
         (ended(settings(at(S::Preparing, N::Manageable), "off", 2), 5), "ask clean"),
+        // What has just ended was the inspection.
+        (inspected(ended(settings(at(S::Preparing, N::Manageable), "off", 60), 5)), "ask clean"),
     ];
     for (row, (v, wanted)) in table.into_iter().enumerate() {
         assert_eq!(does(&v), wanted, "row {row}");
