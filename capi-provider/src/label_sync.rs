@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::capi::Machine;
 use api::infra::v1beta2::Metal3Cluster;
 use api::metal3::BareMetalHost;
 use api::names::{annotation, label};
@@ -13,7 +14,7 @@ use kit::store::Store;
 use kit::wakes::Registration;
 
 use crate::machine::consumer::Consumer;
-use crate::machine::gather::Sources;
+use crate::machine::gather::{BY_CONSUMER, Sources};
 use crate::machine::life::Call;
 use crate::remote::{NodeSeen, NodeWrite};
 
@@ -31,52 +32,82 @@ pub struct LabelSync {
     pub sources: Sources,
 }
 
-/// What a pass knows of a host that a machine with a Node uses.
+/// What a pass knows of a host whose labels belong on a Node.
 #[derive(Debug, Clone)]
-pub struct View {
+pub enum View {
+    /// The Node cannot be named yet.
+    NotYet(Why),
+    /// The host and its Node.
+    Named(Named),
+}
+
+/// A host, and its Node by name.
+#[derive(Debug, Clone)]
+pub struct Named {
     /// The host.
     pub host: Arc<BareMetalHost>,
     /// The Cluster.
     pub cluster: Key,
     /// The annotation's value.
     pub prefixes: String,
-    /// The Node.
+    /// The Node's name.
+    pub name: String,
+    /// The Node, if there is one of that name.
     pub node: Option<NodeSeen>,
 }
 
 impl LabelSync {
-    /// What wakes the controller: the hosts themselves, and the annotation of their cluster.
+    /// What wakes the controller: the hosts themselves, the annotation of their cluster, a Node that was found.
     pub fn wakes(&self) -> Registration {
         let hosts = self.sources.hosts.clone().index(BY_CLUSTER, |host: &BareMetalHost| {
             let namespace = host.metadata.namespace.as_deref().unwrap_or_default();
             let cluster = host.metadata.labels.as_ref().and_then(|labels| labels.get(label::CLUSTER_NAME));
             cluster.map(|cluster| format!("{namespace}/{cluster}")).into_iter().collect()
         });
-        let of_cluster = hosts.clone();
+        let (of_cluster, of_machine) = (hosts.clone(), hosts.clone());
         Registration::new()
             .own(&hosts)
             .watch(&self.sources.infras, move |old, new| hosts_of(&of_cluster, old, new))
+            .watch(&self.sources.owners, move |old, new| host_of(&of_machine, old, new))
             .needs(&self.sources.machines)
-            .needs(&self.sources.owners)
             .needs(&self.sources.clusters)
     }
 
-    /// The names on the way from a host to its Node; `None` where the way ends.
-    fn path(&self, key: &Key) -> Option<(View, String)> {
+    /// The way from a host to the name of its Node; `None` where no machine uses it, or nobody wants labels there. Not all
+    /// that is missing wakes this controller when it comes, so it is looked for again.
+    fn path(&self, key: &Key) -> Option<View> {
         let host = self.sources.hosts.get(key)?;
         let paused = host.metadata.annotations.as_ref().is_some_and(|all| all.contains_key(annotation::HOST_PAUSED));
         let Consumer::Machine(machine) = Consumer::of(&host) else { return None };
-        let machine = self.sources.machines.get(&machine).filter(|_| !paused && machine.namespace == key.namespace)?;
+        if paused || machine.namespace != key.namespace {
+            return None;
+        }
         let beside = |name: &str| Key::new(key.namespace.as_str(), name);
-        let owner = owners::owner_of_kind(&machine.metadata, api::capi::GROUP, "Machine")?;
-        let owner = self.sources.owners.get(&beside(&owner.name))?;
-        let node = owner.node_name()?.to_owned();
-        let cluster =
-            self.sources.clusters.get(&beside(&owner.spec.cluster_name)).filter(|cluster| !cluster.is_paused())?;
-        let infra = self.sources.infras.get(&beside(&cluster.spec.infrastructure_ref.as_ref()?.name))?;
+        let not_yet = |text: &str| Some(View::NotYet(Why::new("WaitingForNode", text)));
+        let machine = self.sources.machines.get(&machine);
+        let Some(machine) = machine else { return not_yet("waiting for the Metal3Machine that uses the host") };
+        if !owners::watched(&machine.metadata, &self.sources.watch_filter) {
+            return None;
+        }
+        let owner = owners::owner_of_kind(&machine.metadata, api::capi::GROUP, "Machine");
+        let Some(owner) = owner.and_then(|owner| self.sources.owners.get(&beside(&owner.name))) else {
+            return not_yet("waiting for the Machine that owns the Metal3Machine");
+        };
+        let Some(cluster) = self.sources.clusters.get(&beside(&owner.spec.cluster_name)) else {
+            return not_yet("waiting for the Cluster that the Machine names");
+        };
+        let infra = cluster.spec.infrastructure_ref.as_ref();
+        let Some(infra) = infra.and_then(|infra| self.sources.infras.get(&beside(&infra.name))) else {
+            return not_yet("waiting for the Metal3Cluster that the Cluster refers to");
+        };
         let prefixes = infra.metadata.annotations.as_ref()?.get(annotation::LABEL_SYNC_PREFIXES)?.clone();
-        let served = owners::watched(&machine.metadata, &self.sources.watch_filter) && !owners::paused(&infra.metadata);
-        served.then(|| (View { host, cluster: Key::of(&*cluster), prefixes, node: None }, node))
+        if cluster.is_paused() || owners::paused(&infra.metadata) {
+            return not_yet("the Cluster or the Metal3Cluster is paused");
+        }
+        let Some(name) = owner.node_name().map(str::to_owned) else {
+            return not_yet("waiting for Cluster API to find the Node of the Machine");
+        };
+        Some(View::Named(Named { host, cluster: Key::of(&*cluster), prefixes, name, node: None }))
     }
 }
 
@@ -90,9 +121,16 @@ impl Controller for LabelSync {
     }
 
     async fn gather(&self, key: &Key) -> Found<View> {
-        let Some((view, node)) = self.path(key) else { return Found::Missing };
-        match self.sources.remotes.nodes_within(&view.cluster, AGE).await {
-            Ok(nodes) => Found::View(View { node: nodes.iter().find(|known| known.name == node).cloned(), ..view }),
+        let mut named = match self.path(key) {
+            None => return Found::Missing,
+            Some(View::NotYet(why)) => return Found::View(View::NotYet(why)),
+            Some(View::Named(named)) => named,
+        };
+        match self.sources.remotes.nodes_within(&named.cluster, AGE).await {
+            Ok(nodes) => {
+                named.node = nodes.iter().find(|known| known.name == named.name).cloned();
+                Found::View(View::Named(named))
+            }
             Err(fault) => Found::Later(fault),
         }
     }
@@ -110,6 +148,17 @@ impl Controller for LabelSync {
     }
 }
 
+/// The host of a Machine whose Node was found.
+fn host_of(hosts: &Store<BareMetalHost>, old: Option<&Machine>, new: Option<&Machine>) -> Vec<Key> {
+    let Some(machine) = new.filter(|new| new.node_name().is_some() && old.and_then(Machine::node_name).is_none())
+    else {
+        return Vec::new();
+    };
+    let namespace = machine.metadata.namespace.as_deref().unwrap_or_default();
+    let found = hosts.by(BY_CONSUMER, &format!("{namespace}/{}", machine.spec.infrastructure_ref.name));
+    found.iter().map(|host| Key::of(&**host)).collect()
+}
+
 /// The hosts of a Metal3Cluster whose annotation changed.
 fn hosts_of(hosts: &Store<BareMetalHost>, old: Option<&Metal3Cluster>, new: Option<&Metal3Cluster>) -> Vec<Key> {
     let listed =
@@ -122,6 +171,10 @@ fn hosts_of(hosts: &Store<BareMetalHost>, old: Option<&Metal3Cluster>, new: Opti
 }
 
 fn decide(view: &View) -> Plan<Call> {
+    let view = match view {
+        View::NotYet(why) => return Plan::wait(Next::After(PERIOD, why.clone())),
+        View::Named(named) => named,
+    };
     let prefixes = match prefixes(&view.prefixes) {
         Ok(prefixes) => prefixes,
         Err(bad) => {
@@ -180,6 +233,12 @@ mod tests {
 
     fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn a_node_that_cannot_be_named_yet_is_looked_for_again() {
+        let plan = decide(&View::NotYet(Why::new("WaitingForNode", "the Node has not joined")));
+        assert!(plan.call.is_none() && matches!(plan.next, Next::After(PERIOD, _)), "{plan:?}");
     }
 
     #[test]

@@ -96,6 +96,23 @@ impl Condition {
     }
 }
 
+/// The longest message of a condition, in characters; of Cluster API's older one, in bytes, too.
+const LONGEST: usize = 32_768;
+const LONGEST_V1BETA1: usize = 10_240;
+
+/// A message that the API takes: one that is too long would keep the whole status from being written.
+fn fitting(message: &str, longest: usize) -> String {
+    const CUT: &str = " (cut)";
+    if message.len() <= longest {
+        return message.to_owned();
+    }
+    let mut end = longest - CUT.len();
+    while !message.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}{CUT}", &message[..end])
+}
+
 /// Sets a metav1 condition: replaces the one of its type in place, else appends. `lastTransitionTime` changes only
 /// when the truth does.
 pub fn set(list: &mut Vec<MetaCondition>, condition: &Condition, generation: Option<i64>, now: Timestamp) {
@@ -108,7 +125,7 @@ pub fn set(list: &mut Vec<MetaCondition>, condition: &Condition, generation: Opt
         type_: condition.kind.to_owned(),
         status: condition.truth.as_str().to_owned(),
         reason: condition.reason.clone(),
-        message: condition.message.clone(),
+        message: fitting(&condition.message, LONGEST),
         observed_generation: generation,
         last_transition_time: since,
     };
@@ -145,7 +162,7 @@ pub fn set_v1beta1(list: &mut Vec<V1Beta1Condition>, condition: &Condition, now:
         status: status.to_owned(),
         severity: (condition.truth == Truth::False).then(|| condition.severity.as_str().to_owned()),
         reason: (!holds).then(|| condition.reason.clone()),
-        message: Some(condition.message.clone()).filter(|message| !holds && !message.is_empty()),
+        message: Some(fitting(&condition.message, LONGEST_V1BETA1)).filter(|text| !holds && !text.is_empty()),
         last_transition_time: since,
     });
     list.sort_by(|a, b| (a.type_ != "Ready", &a.type_).cmp(&(b.type_ != "Ready", &b.type_)));
@@ -159,6 +176,21 @@ pub fn get_v1beta1<'a>(list: &'a [V1Beta1Condition], kind: &str) -> Option<&'a V
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_is_never_longer_than_the_api_takes() {
+        let now = Timestamp::UNIX_EPOCH;
+        for text in [String::new(), "x".repeat(LONGEST), "x".repeat(LONGEST + 1), "\u{20ac}".repeat(LONGEST)] {
+            let condition = Condition::no("Ready", "Broken", text.clone());
+            let (mut new, mut old) = (Vec::new(), Vec::new());
+            set(&mut new, &condition, None, now);
+            set_v1beta1(&mut old, &condition, now);
+            let (new, old) = (&new[0].message, old[0].message.clone().unwrap_or_default());
+            assert!(new.len() <= LONGEST && old.len() <= LONGEST_V1BETA1, "{} {}", new.len(), old.len());
+            assert_eq!(new.ends_with(" (cut)"), text.len() > LONGEST);
+            assert!(text.starts_with(new.trim_end_matches(" (cut)")));
+        }
+    }
 
     #[test]
     fn the_transition_time_moves_with_the_truth_only() {

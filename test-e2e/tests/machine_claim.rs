@@ -32,6 +32,12 @@ async fn a_machine_takes_a_host_joins_as_a_node_and_gives_the_host_back() {
     story.stage.apply(&objects).await.unwrap();
     let workload = story.stage.workload("one", port).await.unwrap();
     let nodes = workload.client().await.unwrap();
+    let prefixes = json!({"metadata": {"annotations": {annotation::LABEL_SYNC_PREFIXES: "rack.example.com"}}});
+    story.stage.patch::<Metal3Cluster>("one", prefixes).await.unwrap();
+    for host in ["host-0", "host-1"] {
+        let slot = json!({"metadata": {"labels": {"rack.example.com/slot": host}}});
+        story.stage.patch::<BareMetalHost>(host, slot).await.unwrap();
+    }
     phases.done("infrastructure accepted, workload API server up");
 
     let (first, host) = story.claimed(true).await.unwrap();
@@ -54,6 +60,8 @@ async fn a_machine_takes_a_host_joins_as_a_node_and_gives_the_host_back() {
     story.joins(&nodes, &other, false).await.unwrap();
     story.running(&second).await.unwrap();
     phases.done("worker machine runs");
+    story.labelled_from_the_start(&nodes, &other).await.unwrap();
+    phases.done("its Node got the host's label without anybody touching either");
 
     story.cleaning_mode(&second, &other).await.unwrap();
     phases.done("the template's cleaning mode reached machines and hosts");
@@ -235,10 +243,18 @@ impl Story {
         .await
     }
 
+    /// A label that the host had before its machine, when there was no Node to carry it.
+    async fn labelled_from_the_start(&self, workload: &Client, host: &str) -> Result<()> {
+        let nodes: Api<Node> = Api::all(workload.clone());
+        until("the Node's first label", LIMIT, async || {
+            let labels = nodes.get(host).await?.metadata.labels.unwrap_or_default();
+            Ok((labels.get("rack.example.com/slot").map(String::as_str) == Some(host)).then_some(()))
+        })
+        .await
+    }
+
     /// Labels of the host under a prefix of the cluster are on the Node, and only those.
     async fn label_sync(&self, workload: &Client, host: &str) -> Result<()> {
-        let prefixes = json!({"metadata": {"annotations": {annotation::LABEL_SYNC_PREFIXES: "rack.example.com"}}});
-        self.stage.patch::<Metal3Cluster>("one", prefixes).await?;
         let labels =
             |value: Value| json!({"metadata": {"labels": {"rack.example.com/row": value, "other/label": "x"}}});
         let nodes: Api<Node> = Api::all(workload.clone());

@@ -23,7 +23,9 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
             .map(|crd| crd.annotated(annotation::CLUSTERCTL_SKIP_CRD_NAME_CHECK, "")),
         both::<v1beta1::Metal3DataClaim, v1beta2::Metal3DataClaim>(),
         both::<v1beta1::Metal3Remediation, v1beta2::Metal3Remediation>(),
-        both::<v1beta1::Metal3RemediationTemplate, v1beta2::Metal3RemediationTemplate>(),
+        // Nothing owns a template that a MachineHealthCheck names: it would stay behind.
+        both::<v1beta1::Metal3RemediationTemplate, v1beta2::Metal3RemediationTemplate>()
+            .map(|crd| crd.labelled(label::CLUSTERCTL_MOVE, "")),
     ];
     both.into_iter().flatten().collect()
 }
@@ -63,7 +65,7 @@ mod tests {
             assert_eq!(labels.get("cluster.x-k8s.io/v1beta1").map(String::as_str), Some("v1beta1"));
             assert_eq!(
                 labels.contains_key("clusterctl.cluster.x-k8s.io/move"),
-                crd.spec.names.kind == "Metal3DataTemplate"
+                ["Metal3DataTemplate", "Metal3RemediationTemplate"].contains(&crd.spec.names.kind.as_str())
             );
         }
     }

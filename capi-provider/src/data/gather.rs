@@ -230,7 +230,10 @@ impl Sources {
                 None => self.io.secret(&key).await?.map(|secret| secret.metadata),
             };
             if let Some(meta) = meta {
-                seen.insert(name, SecretSeen { deleting: owners::deleting(&meta) });
+                // One that another index controls, perhaps an earlier one of this name, goes with that.
+                let of_other = owners::owner_of_kind(&meta, api::infra::GROUP, "Metal3Data")
+                    .is_some_and(|owner| owner.uid != view.uid());
+                seen.insert(name, SecretSeen { deleting: of_other || owners::deleting(&meta) });
             }
         }
         Ok(seen)

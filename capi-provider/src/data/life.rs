@@ -197,6 +197,8 @@ fn quiet(view: &DataView, why: &Why) -> Duration {
 /// A wait that is still quiet is looked at again when it is not.
 fn waiting(view: &DataView, why: Why) -> Next {
     match quiet(view, &why) {
+        // Objects of others: their end wakes their own owner.
+        Duration::ZERO if matches!(why.reason, "SecretDeleting" | "AddressClaimInUse") => Next::After(USUAL, why),
         Duration::ZERO => Next::Changed(why),
         left => Next::After(left, why),
     }

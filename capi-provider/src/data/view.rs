@@ -74,7 +74,7 @@ pub struct DataView {
 /// What is known of a Secret. Never its content.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SecretSeen {
-    /// Whether it is being deleted.
+    /// Whether it is being deleted, or will be: another index controls it.
     pub deleting: bool,
 }
 

@@ -14,6 +14,7 @@ use kit::pass::{Why, Write};
 
 use super::choose::{self, Choice, Wish};
 use super::consumer::{self, Consumer};
+use super::data;
 use super::selector::Selector;
 use super::view::View;
 
@@ -40,6 +41,8 @@ pub enum Claim {
         /// The consumer reference.
         write: Write,
     },
+    /// Data that was rendered for an earlier host is let go before another one is named.
+    LetGo(Write),
     /// Not now.
     Wait(Why),
 }
@@ -75,6 +78,11 @@ fn pick(view: &View) -> Claim {
     match choose::choose(&wish(view), &view.hosts.candidates) {
         Choice::Take { host, reused } => {
             let name = host.metadata.name.clone().unwrap_or_default();
+            if view.named_host().is_some_and(|named| named != name)
+                && let Some(step) = without_data(view)
+            {
+                return step;
+            }
             match name_host(view, &name) {
                 Some(write) => Claim::Name { host: name, reused, write },
                 // Named already, and free again since it was read past the cache.
@@ -91,6 +99,16 @@ fn pick(view: &View) -> Claim {
         }
         Choice::Invalid(error) => Claim::Wait(Why::new("InvalidHostSelector", error.to_string())),
     }
+}
+
+/// The claim for data that was made while the machine had another host: names, addresses and IDs in it are that host's.
+fn without_data(view: &View) -> Option<Claim> {
+    view.claim.as_ref()?;
+    if let Some(write) = data::release(view) {
+        return Some(Claim::LetGo(write));
+    }
+    let text = "data that was rendered for an earlier host of this machine is going; another host is taken then";
+    Some(Claim::Wait(Why::new("WaitingForMetal3Data", text)))
 }
 
 /// The machine's wishes.

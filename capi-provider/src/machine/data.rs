@@ -54,7 +54,11 @@ pub fn step(view: &View) -> Data {
     }
     let Some(claim) = &view.claim else { return Data::Claim(diff::create(&claim(view, template_name))) };
     if owners::deleting(&claim.metadata) {
-        let text = "the Metal3DataClaim of an earlier machine of this name is still being deleted";
+        if owners::has_finalizer(&**claim, finalizer::METAL3_MACHINE) {
+            // It is made anew; while the machine held it, its index could not be taken back.
+            return Data::Claim(owners::remove_finalizer(&**claim, finalizer::METAL3_MACHINE));
+        }
+        let text = "the Metal3DataClaim of this name is still being deleted; the machine makes a new one then";
         return Data::Wait(Why::new("WaitingForMetal3Data", text));
     }
     let Some(data) = &view.data else { return Data::Wait(unanswered(view, claim, template_name)) };

@@ -141,7 +141,7 @@ pub(crate) fn view() -> View {
         claim: None,
         data: None,
         bmc_secret: None,
-        reuse: Reuse { owner: Some("cp-kcp".into()), keep: false },
+        reuse: Reuse { owner: Some("cp-kcp".into()), keep: Ok(false) },
         nodes: Nodes::NotAsked,
     }
 }

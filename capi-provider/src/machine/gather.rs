@@ -140,7 +140,7 @@ impl Sources {
             view.bmc_secret = self.io.get::<SecretMeta>(&secret).await?;
         }
         if view.deleting() && release::nearly_free(&host) {
-            view.reuse.keep = self.keep(view).await?;
+            view.reuse.keep = self.keep(view).await;
         }
         if asks_for_nodes(view, &host)
             && let Some(cluster) = view.cluster_key()

@@ -70,7 +70,7 @@ fn living(view: &View, report: &mut Report) -> Plan<Call> {
     }
     match claim::step(view) {
         Claim::Held(host) => held(view, &host, report),
-        Claim::Name { write, .. } => Plan::write(write, Next::Now),
+        Claim::Name { write, .. } | Claim::LetGo(write) => Plan::write(write, Next::Now),
         Claim::Take { host, reused, write } => {
             let reason =
                 if reused { "AssociateBareMetalHostViaNodeReuseSuccess" } else { "AssociateBareMetalHostSuccess" };
@@ -285,6 +285,10 @@ fn leaving(view: &View, report: &mut Report) -> Plan<Call> {
             }
             Release::Free(write) => {
                 Plan::write(write, Next::Now).and_note(note(view, "HostReleased", format!("gave host {name} back")))
+            }
+            Release::Unknown(why) => {
+                report.meta_data = deleting(&why.told());
+                Plan::wait(Next::After(NO_HOST, why))
             }
         };
     }

@@ -10,7 +10,7 @@ use api::metal3::{AutomatedCleaningMode, BareMetalHost, ProvisioningState};
 use api::names::{annotation, label, secret};
 use kit::diff;
 use kit::key::Target;
-use kit::pass::{Why, Write};
+use kit::pass::{Fault, Why, Write};
 use serde_json::json;
 
 use super::view::View;
@@ -23,6 +23,8 @@ pub enum Release {
     Write(Write),
     /// The host takes its time.
     Wait(Why),
+    /// Whether the host is to be kept cannot be told.
+    Unknown(Why),
     /// The write that sets the host free; after it, the host is not the machine's any more.
     Free(Write),
 }
@@ -38,7 +40,11 @@ pub fn step(view: &View, host: &BareMetalHost) -> Release {
     if let Some(write) = unlabel_bmc_secret(view, host).or_else(|| data::release(view)) {
         return Release::Write(write);
     }
-    match diff::object_exact(host, &freed(view, host)) {
+    let keep = match &view.reuse.keep {
+        Ok(keep) => *keep,
+        Err(fault) => return Release::Unknown(unread(fault)),
+    };
+    match diff::object_exact(host, &freed(view, host, keep)) {
         Some(write) => Release::Free(write),
         // Cannot be: a host of the machine has its consumer reference, which is taken off.
         None => Release::Wait(Why::new("HostReleased", "the host is free already")),
@@ -141,8 +147,15 @@ fn bmc_secret_label(known: &kit::runtime::SecretMeta, value: Option<&str>) -> Wr
     Write::Patch { target, body: json!({ "metadata": { "labels": { label::CLUSTER_NAME: value } } }) }
 }
 
+fn unread(fault: &Fault) -> Why {
+    let text = format!(
+        "whether the host is kept for its owner (nodeReuse) cannot be read: {fault}; let the provider's role get that kind"
+    );
+    Why::new("OwnerUnreadable", text)
+}
+
 /// The host without its consumer; kept for the machine's owner where the template asks for it.
-fn freed(view: &View, host: &BareMetalHost) -> BareMetalHost {
+fn freed(view: &View, host: &BareMetalHost, keep: bool) -> BareMetalHost {
     let mut after = host.clone();
     let labels = after.metadata.labels.get_or_insert_default();
     if labels.get(label::CLUSTER_NAME).map(String::as_str) == view.cluster_name() {
@@ -150,12 +163,12 @@ fn freed(view: &View, host: &BareMetalHost) -> BareMetalHost {
     }
     if let Some(annotations) = &mut after.metadata.annotations {
         annotations.remove(annotation::CLUSTERCTL_BLOCK_MOVE);
+        // A remediation that is gone, or has another uid since a move, would keep the next machine off.
+        annotations.retain(|key, _| !key.starts_with(annotation::REMEDIATION_POWER_OFF_PREFIX));
     }
     after.spec.consumer_ref = None;
     let cluster_stays = view.cluster.as_ref().is_some_and(|cluster| cluster.metadata.deletion_timestamp.is_none());
-    if let (true, true, Some(owner), Some(cluster)) =
-        (view.reuse.keep, cluster_stays, &view.reuse.owner, view.cluster_key())
-    {
+    if let (true, true, Some(owner), Some(cluster)) = (keep, cluster_stays, &view.reuse.owner, view.cluster_key()) {
         after.metadata.labels.get_or_insert_default().insert(label::NODE_REUSE.to_owned(), owner.clone());
         after.spec.consumer_ref = Some(consumer::reference_of_cluster(&cluster));
     }

@@ -106,7 +106,8 @@ fn a_wait_quotes_the_host() {
 
 fn clean() -> BareMetalHost {
     let host = labelled(ours(available("h")), label::CLUSTER_NAME, "c");
-    annotated(labelled(host, "rack", "7"), annotation::CLUSTERCTL_BLOCK_MOVE, "")
+    let host = annotated(labelled(host, "rack", "7"), annotation::CLUSTERCTL_BLOCK_MOVE, "");
+    annotated(host, "reboot.metal3.io/metal3-remediation-gone", "")
 }
 
 #[test]
@@ -136,7 +137,16 @@ fn the_host_is_freed_last() {
     let after = apply(&host, &write);
     assert!(after.spec.consumer_ref.is_none());
     assert_eq!(labels_of(&after), [("rack".to_owned(), "7".to_owned())].into());
-    assert!(!after.metadata.annotations.unwrap_or_default().contains_key(annotation::CLUSTERCTL_BLOCK_MOVE));
+    assert_eq!(after.metadata.annotations.unwrap_or_default(), [].into(), "nor what kept it off");
+}
+
+#[test]
+fn a_wish_that_cannot_be_read_is_told_and_waited_for() {
+    let mut view = leaving(clean());
+    let fault = Fault::new(kit::pass::Class::User, "Forbidden", "get RKE2ControlPlane ns/c: forbidden");
+    view.reuse.keep = Err(fault);
+    let Release::Unknown(why) = step(&view, &clean()) else { panic!("told") };
+    assert!(why.message.contains("RKE2ControlPlane ns/c") && why.message.contains("nodeReuse"), "{}", why.message);
 }
 
 #[test]
@@ -144,7 +154,7 @@ fn a_host_is_kept_for_its_owner_only_where_asked_and_while_the_cluster_lives() {
     let table = [(true, false, true), (true, true, false), (false, false, false)];
     for (keep, cluster_deleting, kept) in table {
         let mut view = leaving(clean());
-        view.reuse.keep = keep;
+        view.reuse.keep = Ok(keep);
         if cluster_deleting {
             view.cluster = view.cluster.map(|cluster| Arc::new(delete((*cluster).clone())));
         }

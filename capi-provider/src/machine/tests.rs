@@ -9,7 +9,7 @@ use api::infra::v1beta2::{
 };
 use api::meta::SecretReference;
 use api::metal3::{BareMetalHost, HardwareDetails, Image, Nic, ProvisioningState};
-use api::names::{annotation, label};
+use api::names::{annotation, finalizer, label};
 use kit::pass::{Class, Done, Fault, Next, Plan, Write};
 
 use super::fixture::{
@@ -189,6 +189,59 @@ fn to_a_host() {
             View { machine: Arc::new(annotated(machine(), annotation::MACHINE_HOST, "other/h")), ..view() },
             "NoAvailableHost",
         ),
+    ];
+    for (case, view, expected) in table {
+        assert_eq!(doing(&view), expected, "{case}");
+    }
+}
+
+/// The machine's claim for data, in deletion where it says which finalizers are left.
+fn data_claim(left: Option<&[&str]>) -> Arc<api::infra::v1beta2::Metal3DataClaim> {
+    let mut claim = api::infra::v1beta2::Metal3DataClaim { metadata: super::fixture::meta("m"), ..Default::default() };
+    claim.metadata.finalizers = Some(vec![finalizer::METAL3_MACHINE.into(), finalizer::METAL3_DATA_CLAIM.into()]);
+    if let Some(left) = left {
+        claim.metadata.finalizers = Some(left.iter().map(|name| (*name).to_owned()).collect());
+        claim = super::fixture::delete(claim);
+    }
+    Arc::new(claim)
+}
+
+#[test]
+fn data_of_an_earlier_host_goes_before_another_is_named() {
+    let bound_view = |hosts| View { machine: Arc::new(bound()), hosts, ..view() };
+    let lost = || bound_view(free([available("h2")]));
+    let both = [finalizer::METAL3_MACHINE, finalizer::METAL3_DATA_CLAIM];
+    let back = Hosts { named: Some(Arc::new(available("h"))), ..free([available("h2")]) };
+    let table: Vec<(&str, View, &str)> = vec![
+        ("host gone", View { claim: Some(data_claim(None)), ..lost() }, "delete Metal3DataClaim m"),
+        (
+            "and the claim in deletion",
+            View { claim: Some(data_claim(Some(&both))), ..lost() },
+            "patch Metal3DataClaim m",
+        ),
+        ("let go", View { claim: Some(data_claim(Some(&both[1..]))), ..lost() }, "WaitingForMetal3Data"),
+        ("gone with it", lost(), "patch Metal3Machine m"),
+        ("the same host again", View { claim: Some(data_claim(None)), ..bound_view(back) }, "patch BareMetalHost h"),
+        ("nothing to take", View { claim: Some(data_claim(None)), ..bound_view(free([])) }, "NoAvailableHost"),
+    ];
+    for (case, view, expected) in table {
+        assert_eq!(doing(&view), expected, "{case}");
+    }
+}
+
+#[test]
+fn a_claim_deleted_under_a_living_machine_is_let_go_and_made_anew() {
+    let mut machine = bound();
+    machine.spec.data_template = Some(api::infra::v1beta2::ObjectRef::new("ns", "t"));
+    let with = |claim, host| View { claim, machine: Arc::new(machine.clone()), hosts: held(host), ..view() };
+    let both = [finalizer::METAL3_MACHINE, finalizer::METAL3_DATA_CLAIM];
+    let fresh = || claim::claimed(&view(), &ours(available("h")));
+    let running = deployed(ProvisioningState::Provisioned);
+    let table = [
+        ("held", with(Some(data_claim(Some(&both))), fresh()), "patch Metal3DataClaim m"),
+        ("let go", with(Some(data_claim(Some(&both[1..]))), fresh()), "WaitingForMetal3Data"),
+        ("gone", with(None, fresh()), "create Metal3DataClaim m"),
+        ("its addresses are in use", with(Some(data_claim(Some(&both))), running), "patch Metal3Machine m"),
     ];
     for (case, view, expected) in table {
         assert_eq!(doing(&view), expected, "{case}");

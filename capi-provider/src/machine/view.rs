@@ -36,12 +36,18 @@ pub struct Hosts {
 }
 
 /// What the machine's owner says about reusing hosts.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reuse {
     /// `cp-<control plane>` or `md-<deployment>`: the value of the reuse label.
     pub owner: Option<String>,
     /// Whether the owner's machine template asks to keep released hosts. Only known while a host is released.
-    pub keep: bool,
+    pub keep: Result<bool, Fault>,
+}
+
+impl Default for Reuse {
+    fn default() -> Self {
+        Self { owner: None, keep: Ok(false) }
+    }
 }
 
 /// What is known of the workload cluster's Nodes.

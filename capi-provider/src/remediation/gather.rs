@@ -12,6 +12,7 @@ use kit::pass::{Fault, Found, Key};
 use kit::runtime::Context;
 use kit::store::Store;
 use kit::wakes::Registration;
+use kube::core::ObjectMeta;
 
 use super::view::{NodeState, View};
 use crate::machine::consumer::{self, Consumer};
@@ -83,11 +84,16 @@ impl Remediations {
 
     /// The view of one remediation.
     pub(super) async fn view(&self, key: &Key) -> Found<View> {
-        let found = self.own.get(key).filter(|it| owners::watched(&it.metadata, &self.watch_filter));
-        let Some(remediation) = found else { return Found::Missing };
+        let Some(remediation) = self.own.get(key) else { return Found::Missing };
         let beside = |name: &str| Key::new(key.namespace.as_str(), name);
         let owner = owners::owner_of_kind(&remediation.metadata, api::capi::GROUP, "Machine")
             .and_then(|owner| self.owners.get(&beside(&owner.name)));
+        // A MachineHealthCheck gives its remediations no label: that of the machine counts, too.
+        let machine = owner.as_ref().and_then(|owner| self.machine(&key.namespace, owner));
+        let labelled = |meta: &ObjectMeta| owners::watched(meta, &self.watch_filter);
+        if !labelled(&remediation.metadata) && !machine.is_some_and(|machine| labelled(&machine.metadata)) {
+            return Found::Missing;
+        }
         let cluster = owner.as_ref().and_then(|owner| self.clusters.get(&beside(&owner.spec.cluster_name)));
         let uid = remediation.metadata.uid.clone().unwrap_or_default();
         let mut view = View {
@@ -107,11 +113,15 @@ impl Remediations {
 
     /// The host of a Machine: named by its Metal3Machine, and in use by it.
     fn host(&self, namespace: &str, owner: &Machine) -> Option<Arc<BareMetalHost>> {
-        let reference = &owner.spec.infrastructure_ref;
-        let ours = reference.is("Metal3Machine", api::infra::GROUP).then_some(reference.name.as_str())?;
-        let machine = self.machines.get(&Key::new(namespace, ours))?;
+        let machine = self.machine(namespace, owner)?;
         let host = self.hosts.get(&Key::new(namespace, named_host(&machine)?))?;
         consumer::uses(&machine, &host).then_some(host)
+    }
+
+    fn machine(&self, namespace: &str, owner: &Machine) -> Option<Arc<Metal3Machine>> {
+        let reference = &owner.spec.infrastructure_ref;
+        let ours = reference.is("Metal3Machine", api::infra::GROUP).then_some(reference.name.as_str())?;
+        self.machines.get(&Key::new(namespace, ours))
     }
 
     async fn node(&self, view: &View) -> NodeState {

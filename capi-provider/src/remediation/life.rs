@@ -1,6 +1,7 @@
 //! The life of a repair, from top to bottom. Pure.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use api::capi::{Machine, condition};
@@ -224,14 +225,16 @@ fn host<'a>(view: &'a View, status: &mut Metal3RemediationStatus) -> ControlFlow
 
 /// Gives hosts free that this remediation keeps off, one by one.
 fn release(view: &View) -> Option<Plan<Call>> {
-    let key = view.off_annotation();
-    let host = view
-        .kept_off
-        .iter()
-        .chain(&view.host)
-        .find(|host| host.metadata.annotations.as_ref().is_some_and(|all| all.contains_key(&key)))?;
+    let own = view.off_annotation();
+    // A machine has one remediation: what another uid left on its host is of one before a move, or of one that is gone.
+    let kept = |host: &Arc<BareMetalHost>, key: &str| {
+        let machines = view.host.as_ref().is_some_and(|ours| ours.metadata.uid == host.metadata.uid);
+        key == own || (machines && key.starts_with(annotation::REMEDIATION_POWER_OFF_PREFIX))
+    };
+    let keys = |host: &Arc<BareMetalHost>| host.metadata.annotations.clone().unwrap_or_default().into_keys();
+    let host = view.kept_off.iter().chain(&view.host).find(|host| keys(host).any(|key| kept(host, &key)))?;
     let mut after = (**host).clone();
-    after.metadata.annotations.get_or_insert_default().remove(&key);
+    after.metadata.annotations.get_or_insert_default().retain(|key, _| !kept(host, key));
     Some(change(host, &after, Next::Now))
 }
 

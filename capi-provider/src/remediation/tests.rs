@@ -320,6 +320,21 @@ impl World {
 }
 
 #[test]
+fn what_an_earlier_remediation_left_does_not_keep_the_machine_off() {
+    let mut world = World::new(true);
+    let mut host = (*world.view.host.clone().unwrap()).clone();
+    let annotations = host.metadata.annotations.get_or_insert_default();
+    annotations.insert("reboot.metal3.io/metal3-remediation-before-the-move".to_owned(), String::new());
+    annotations.insert("reboot.metal3.io/somebody".to_owned(), String::new());
+    world.view.host = Some(Arc::new(host));
+    world.heals = true;
+    world.run(|world| world.phase() == Some(Phase::Waiting) && !world.view.keeps_off());
+    let left = world.view.host.clone().unwrap().metadata.annotations.clone().unwrap_or_default();
+    let left: Vec<&str> = left.keys().map(String::as_str).filter(|key| key.starts_with("reboot")).collect();
+    assert_eq!(left, ["reboot.metal3.io/somebody"]);
+}
+
+#[test]
 fn a_repair_that_helps_leaves_no_trace() {
     for taint_works in [true, false] {
         let mut world = World::new(taint_works);

@@ -234,6 +234,9 @@ fn a_claim_of_somebody_else_is_never_used() {
     };
     assert_eq!(reason(&foreign(false, &[])), "AddressClaimInUse");
     assert_eq!(reason(&foreign(true, &["ipam"])), "AddressClaimInUse");
+    // Its end wakes its own owner only.
+    let next = plan(&data_view(&both()), foreign(false, &[])).next;
+    assert!(matches!(next, Next::After(..)), "{next:?}");
     let stripped = foreign(true, &["metal3data.infrastructure.cluster.x-k8s.io", "ipam"]);
     assert_eq!(writes(&stripped), ["patch IPClaim t-2-p finalizers=ipam"]);
 }
