@@ -1,13 +1,15 @@
 # The menu. Each target is one line over `cargo xtask`; `cargo xtask help` tells more.
 XTASK := cargo run --quiet --package xtask --
+# For what needs all programs anyway: cargo would build most dependencies once more for xtask alone.
+WHOLE := cargo build --quiet --workspace --bins && $${CARGO_TARGET_DIR:-target}/debug/xtask
 
 .PHONY: demo test check generate bench clean-bench
 
 demo: ## from powered-off machines to a Kubernetes cluster on this machine
-	$(XTASK) demo
+	$(WHOLE) demo
 
 test: ## format, lints, unit, property and interface tests, the main job
-	$(XTASK) test
+	$(WHOLE) test
 
 check: ## format, lints, licences, generated files
 	$(XTASK) check
@@ -19,4 +21,4 @@ bench: ## speed and memory, as a table
 	$(XTASK) bench
 
 clean-bench: ## stop and remove everything that demo and test started or cached
-	$(XTASK) clean-bench
+	$(WHOLE) clean-bench

@@ -1,4 +1,7 @@
 //! `make test`: from the quick to the slow, so that a mistake is told early.
+//!
+//! Every command of cargo names the whole workspace: features are united over what a command names, and each other
+//! choice of packages would build most dependencies once more.
 
 use std::path::Path;
 use std::time::Instant;
@@ -6,7 +9,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, anyhow};
 
 use crate::check;
-use crate::run::{cargo, cargo_beside, root};
+use crate::run::{cargo, cargo_beside, root, run};
 
 /// Boots emulated machines, one at a time: it keeps one of two cores busy and waits for the machine.
 const EMULATED: &[&str] = &["host_life", "machines"];
@@ -19,14 +22,21 @@ const MAIN_JOB: &str = "main_job";
 pub(crate) fn test() -> Result<()> {
     let mut phases = Phases::default();
     phases.run("check", check::check)?;
-    phases.run("unit and property tests", || cargo(&["test", "--workspace", "--exclude", "test-e2e", "--quiet"]))?;
-    phases.run("build of the binary and the bench", || {
-        cargo(&["build", "--package", "manager", "--package", "test-e2e", "--quiet"])?;
-        cargo(&["test", "--package", "test-e2e", "--no-run", "--quiet"])
-    })?;
     // Nothing is compiled or downloaded while a test measures its patience.
+    phases.run("build", || {
+        build()?;
+        cargo(&["test", "--workspace", "--no-run", "--quiet"])
+    })?;
+    phases.run("unit and property tests", || {
+        let programs = unit_tests()?;
+        let programs = programs.iter().flat_map(|name| ["--test", name.as_str()]);
+        let args: Vec<&str> =
+            ["test", "--workspace", "--quiet", "--lib", "--bins"].into_iter().chain(programs).collect();
+        cargo(&args)?;
+        cargo(&["test", "--workspace", "--quiet", "--doc"])
+    })?;
     phases.run("tools, Ironic and images (from the cache, where they are there)", || {
-        cargo(&["run", "--quiet", "--package", "test-e2e", "--bin", "bench", "--", "tools", "--machines"])
+        run(&bench_program()?, &["tools", "--machines"])
     })?;
     phases.run("interface tests, and beside them the lives of single machines", lanes)?;
     phases.run("the main job", || cargo_beside(MAIN_JOB, &serial(&["--test", MAIN_JOB])))?;
@@ -48,15 +58,33 @@ fn lanes() -> Result<()> {
 
 /// Every test of the bench that no other lane has, so that a new one is never forgotten.
 fn interface_tests() -> Result<Vec<String>> {
+    let mut names = tests_in(&root()?.join("test-e2e/tests"))?;
+    names.retain(|name| name != MAIN_JOB && ![EMULATED, STORIES].concat().contains(&&**name));
+    Ok(programs(&names.iter().map(String::as_str).collect::<Vec<_>>()))
+}
+
+/// The test programs of all other crates.
+fn unit_tests() -> Result<Vec<String>> {
     let mut names = Vec::new();
-    for entry in std::fs::read_dir(root()?.join("test-e2e/tests")).context("listing the bench's tests")? {
-        names.extend(
-            test_of(&entry?.path()).filter(|name| name != MAIN_JOB && ![EMULATED, STORIES].concat().contains(&&**name)),
-        );
+    for entry in std::fs::read_dir(root()?).context("listing the crates")? {
+        let folder = entry?.path();
+        let tests = folder.join("tests");
+        if !folder.ends_with("test-e2e") && folder.join("Cargo.toml").is_file() && tests.is_dir() {
+            names.extend(tests_in(&tests)?);
+        }
     }
     names.sort();
-    let chosen: Vec<&str> = names.iter().flat_map(|name| ["--test", name]).collect();
-    Ok(serial(&[&["--lib", "--bins", "--no-fail-fast"], &*chosen].concat()))
+    Ok(names)
+}
+
+fn tests_in(folder: &Path) -> Result<Vec<String>> {
+    let entries = std::fs::read_dir(folder).with_context(|| format!("listing {}", folder.display()))?;
+    let mut names: Vec<String> = Vec::new();
+    for entry in entries {
+        names.extend(test_of(&entry?.path()));
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// The test that cargo makes of this file or folder in `tests/`, if it makes one.
@@ -73,14 +101,24 @@ fn programs(names: &[&str]) -> Vec<String> {
 
 /// Cargo's arguments for tests of the bench, one test at a time.
 fn serial(chosen: &[&str]) -> Vec<String> {
-    let all = [&["test", "--package", "test-e2e"], chosen, &["--", "--test-threads=1", "--nocapture"]].concat();
+    let all = [&["test", "--workspace"], chosen, &["--", "--test-threads=1", "--nocapture"]].concat();
     all.into_iter().map(str::to_owned).collect()
 }
 
 /// Builds the binary and the bench, and runs the bench.
 pub(crate) fn bench(args: &[&str]) -> Result<()> {
-    cargo(&["build", "--package", "manager", "--package", "test-e2e", "--quiet"])?;
-    cargo(&[&["run", "--quiet", "--package", "test-e2e", "--"], args].concat())
+    build()?;
+    run(&bench_program()?, args)
+}
+
+fn build() -> Result<()> {
+    cargo(&["build", "--workspace", "--bins", "--quiet"])
+}
+
+/// The bench's program, built beside this one.
+fn bench_program() -> Result<String> {
+    let own = std::env::current_exe().context("finding the own program")?;
+    Ok(own.with_file_name("bench").to_string_lossy().into_owned())
 }
 
 /// Builds the binary as it is shipped, and measures it.
@@ -123,5 +161,9 @@ mod tests {
         assert!(!others.iter().any(|name| ways(name)), "{interface:?}");
         let tests = root().unwrap().join("test-e2e/tests");
         assert!(others.iter().all(|name| tests.join(name).with_extension("rs").is_file()), "a lane names no test");
+        let unit = unit_tests().unwrap();
+        assert!(["wire", "model", "ipam_faults"].iter().all(|name| unit.iter().any(|other| other == name)), "{unit:?}");
+        // A name stands for all programs that have it.
+        assert!(!unit.iter().any(|name| ways(name) || others.contains(&name.as_str())), "{unit:?}");
     }
 }
