@@ -96,8 +96,9 @@ impl Condition {
     }
 }
 
-/// The longest message of a condition, in characters; of Cluster API's older one, in bytes, too.
+/// The longest message of a condition. The API counts characters; bytes are counted here, which are never fewer.
 const LONGEST: usize = 32_768;
+/// The same of Cluster API's older conditions.
 const LONGEST_V1BETA1: usize = 10_240;
 
 /// A message that the API takes: one that is too long would keep the whole status from being written.

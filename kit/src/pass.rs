@@ -59,7 +59,7 @@ pub enum Found<V> {
 pub struct Plan<C> {
     /// Kubernetes writes, executed in order; the first failure stops the rest and the call.
     pub writes: Vec<Write>,
-    /// At most one external effect; it comes after all writes.
+    /// At most one external effect; it comes after all of `writes` and before all of `last`.
     pub call: Option<C>,
     /// Kubernetes writes that only make sense once the call was accepted, in order.
     pub last: Vec<Write>,

@@ -41,7 +41,7 @@ const OF_IRONIC: &[Mount] = &[
     Mount {
         volume: "ironic-credentials",
         secret: "ironic-credentials",
-        // One folder higher than the Go overlay mounts it: no folder `ironic` means that Ironic asks for no password.
+        // One folder higher than the Go overlay mounts it: without the Secret there is then no folder `ironic` either.
         folder: "/opt/metal3/auth",
         files: &[("username", "ironic/username"), ("password", "ironic/password")],
     },
