@@ -13,8 +13,11 @@ use crate::run::{cargo, cargo_beside, root, run};
 
 /// Boots emulated machines, one at a time: it keeps one of two cores busy and waits for the machine.
 const EMULATED: &[&str] = &["host_life", "machines"];
-/// Stories with Cluster API, whose controllers look again only now and then: they mostly wait.
-const STORIES: &[&str] = &["cluster_class", "pivot", "provider", "provider_crashes", "provider_v1beta1", "remediation"];
+/// Stories with Cluster API, whose controllers look again only now and then: they mostly wait. As many as make their
+/// lane no longer than the others.
+const STORIES: &[&str] = &["pivot", "provider", "provider_crashes", "provider_v1beta1", "remediation"];
+/// Explores states one by one, on one core.
+const MODEL: &str = "model";
 /// Boots several emulated machines and wants both cores.
 const MAIN_JOB: &str = "main_job";
 
@@ -30,10 +33,8 @@ pub(crate) fn test() -> Result<()> {
     phases.run("unit and property tests", || {
         // One at a time: those of the bench start programs, which hold the locks of others for a moment.
         cargo(&["test", "--workspace", "--quiet", "--lib", "--bins", "--", "--test-threads=1"])?;
-        let programs = unit_tests()?;
-        let programs = programs.iter().flat_map(|name| ["--test", name.as_str()]);
-        let args: Vec<&str> = ["test", "--workspace", "--quiet"].into_iter().chain(programs).collect();
-        cargo(&args)?;
+        let others: Vec<String> = unit_tests()?.into_iter().filter(|name| name != MODEL).collect();
+        beside([(MODEL, unit_programs(&[MODEL.to_owned()])), ("explore", unit_programs(&others))])?;
         cargo(&["test", "--workspace", "--quiet", "--doc"])
     })?;
     phases.run("tools, Ironic and images (from the cache, where they are there)", || {
@@ -45,11 +46,14 @@ pub(crate) fn test() -> Result<()> {
     Ok(())
 }
 
-/// Beside each other: what boots a machine and keeps a core busy, what mostly waits, and what only talks to an API
+/// Beside each other: what boots a machine and keeps a core busy, what mostly waits, and what mostly talks to an API
 /// server. All end before a fault of one of them is told.
 fn lanes() -> Result<()> {
-    let interface = interface_tests()?;
-    let lanes = [("machines", programs(EMULATED)), ("stories", programs(STORIES)), ("interface", interface)];
+    beside([("machines", programs(EMULATED)), ("stories", programs(STORIES)), ("interface", interface_tests()?)])
+}
+
+/// Runs cargo several times at once, with a label before what each says.
+fn beside<const N: usize>(lanes: [(&str, Vec<String>); N]) -> Result<()> {
     std::thread::scope(|scope| {
         let lanes = lanes.map(|(label, args)| scope.spawn(move || cargo_beside(label, &args)));
         let ends = lanes.map(|lane| lane.join().map_err(|_| anyhow!("the thread of a lane panicked"))?);
@@ -62,6 +66,12 @@ fn interface_tests() -> Result<Vec<String>> {
     let mut names = tests_in(&root()?.join("test-e2e/tests"))?;
     names.retain(|name| name != MAIN_JOB && ![EMULATED, STORIES].concat().contains(&&**name));
     Ok(programs(&names.iter().map(String::as_str).collect::<Vec<_>>()))
+}
+
+/// Cargo's arguments for test programs that start nothing.
+fn unit_programs(names: &[String]) -> Vec<String> {
+    let chosen = names.iter().flat_map(|name| ["--test", name.as_str()]);
+    ["test", "--workspace", "--quiet"].into_iter().chain(chosen).map(str::to_owned).collect()
 }
 
 /// The test programs of all other crates.
