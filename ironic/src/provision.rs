@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::redact::MASK;
+use crate::redact::{MASK, masked};
 
 macro_rules! states {
     ($($(#[$doc:meta])* $variant:ident = $text:literal, $phase:ident;)*) => {
@@ -212,8 +212,8 @@ impl fmt::Display for ProvisionTarget {
     }
 }
 
-/// One clean, deploy or service step.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// One clean, deploy or service step. Debug output masks secrets in its arguments.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Step {
     /// The hardware interface that owns the step, e.g. `raid`, `bios`, `deploy`.
     pub interface: String,
@@ -225,6 +225,17 @@ pub struct Step {
     /// Order among deploy steps; higher runs first. Not allowed in clean and service steps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<u32>,
+}
+
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Step")
+            .field("interface", &self.interface)
+            .field("step", &self.step)
+            .field("args", &masked(&Value::Object(self.args.clone())))
+            .field("priority", &self.priority)
+            .finish()
+    }
 }
 
 impl Step {

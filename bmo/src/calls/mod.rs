@@ -166,6 +166,14 @@ impl HostCall {
         matches!(self, Self::Provision { change, .. } if change.target == ironic::ProvisionTarget::Abort)
     }
 
+    /// The state that it is to move the node out of, if it moves one.
+    pub fn moves_from(&self) -> Option<&ProvisionState> {
+        match self {
+            Self::Provision { seen, .. } | Self::Clean { seen, .. } | Self::Deploy { seen, .. } => Some(seen),
+            _ => None,
+        }
+    }
+
     /// Id of the node it is about; its name for a creation.
     pub fn node(&self) -> &str {
         match self {

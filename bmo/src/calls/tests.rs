@@ -26,6 +26,14 @@ fn debug_shows_no_secrets() {
             steps: Vec::new(),
         },
         HostCall::UpdateNode { node: "n".into(), patch },
+        HostCall::Clean {
+            node: "n".into(),
+            seen: ProvisionState::Manageable,
+            raid: None,
+            steps: vec![
+                Step::new("firmware", "update").arg("settings", serde_json::json!([{"url": "http://u:hunter2@h/b"}])),
+            ],
+        },
         HostCall::Subscribe { node: "n".into(), subscription: Box::new(subscription) },
     ];
     for call in calls {

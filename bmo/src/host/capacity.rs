@@ -14,7 +14,8 @@ const DELAY: i64 = 1;
 /// Holds a host in a busy state back while Ironic has enough to do, and lets a delayed one go when there is room.
 pub fn guard(view: &HostView) -> Option<Step> {
     if view.is_delayed() && may_go(view) {
-        return Some(Step::Note(vec![Fact::ClearError]));
+        // An error that was on record stays there, with its back-off.
+        return Some(Step::Note(vec![Fact::Attached]));
     }
     ((view.is_delayed() || view.state.busy()) && !may_go(view)).then(|| delayed(view))
 }

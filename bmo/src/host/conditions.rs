@@ -2,7 +2,8 @@
 
 use api::metal3::{BareMetalHostStatus, OperationalStatus};
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kit::conditions::{self, Condition as Wanted, Truth};
 use kit::pass::Why;
 
 use crate::host::errors::KINDS;
@@ -12,15 +13,6 @@ use crate::host::state::{State as S, Traits as _};
 pub const POWER_FAILURE: &str = "PowerFailure";
 /// Reason of a host whose Ironic does not answer.
 pub const UNREACHABLE: &str = "IronicUnreachable";
-
-/// One condition before it meets the old list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Wanted {
-    kind: &'static str,
-    status: &'static str,
-    reason: &'static str,
-    message: String,
-}
 
 /// What the node says about its machine, as far as conditions show it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -65,11 +57,11 @@ pub fn compute(status: &BareMetalHostStatus, signs: &Signs, generation: Option<i
     overlay(&mut wanted, state, status, signs);
     wanted.push(healthy(status, signs));
     explain(&mut wanted, status, signs);
-    merge(&status.conditions, wanted, generation, now)
+    merge(&status.conditions, &wanted, generation, now)
 }
 
 fn of_state(state: &S, status: &BareMetalHostStatus) -> Vec<Wanted> {
-    let row = |kind, yes: bool, reason| Wanted { kind, status: word(yes), reason, message: String::new() };
+    let row = |kind, yes: bool, reason| if yes { Wanted::yes(kind, reason) } else { Wanted::no(kind, reason, "") };
     let failed = status.operational_status == OperationalStatus::Error;
     let manageable = match state {
         S::None | S::Unmanaged => row("Manageable", false, "NotManaged"),
@@ -101,8 +93,8 @@ fn of_state(state: &S, status: &BareMetalHostStatus) -> Vec<Wanted> {
 fn overlay(wanted: &mut [Wanted], state: &S, status: &BareMetalHostStatus, signs: &Signs) {
     let set = |wanted: &mut [Wanted], kind: &str, reason: &'static str| {
         for condition in wanted.iter_mut().filter(|c| c.kind == kind) {
-            condition.status = "False";
-            condition.reason = reason;
+            condition.truth = Truth::False;
+            reason.clone_into(&mut condition.reason);
         }
     };
     let detached = status.operational_status == OperationalStatus::Detached;
@@ -126,22 +118,21 @@ fn overlay(wanted: &mut [Wanted], state: &S, status: &BareMetalHostStatus, signs
 
 fn healthy(status: &BareMetalHostStatus, signs: &Signs) -> Wanted {
     let old = status.conditions.iter().find(|c| c.type_ == "Healthy");
-    let (status, reason) = match (signs.health.as_deref(), old.map(|c| c.reason.as_str())) {
-        (Some("OK"), _) | (None, Some("Healthy")) => ("True", "Healthy"),
-        (Some("Warning"), _) | (None, Some("Warning")) => ("False", "Warning"),
-        (Some("Critical"), _) | (None, Some("CriticalError")) => ("False", "CriticalError"),
-        (Some(_) | None, _) => ("Unknown", "Unknown"),
-    };
-    Wanted { kind: "Healthy", status, reason, message: String::new() }
+    match (signs.health.as_deref(), old.map(|c| c.reason.as_str())) {
+        (Some("OK"), _) | (None, Some("Healthy")) => Wanted::yes("Healthy", "Healthy"),
+        (Some("Warning"), _) | (None, Some("Warning")) => Wanted::no("Healthy", "Warning", ""),
+        (Some("Critical"), _) | (None, Some("CriticalError")) => Wanted::no("Healthy", "CriticalError", ""),
+        (Some(_) | None, _) => Wanted::unknown("Healthy", "Unknown", ""),
+    }
 }
 
 /// Puts the words for people where they look: the error under Ready, the wait under Progressing.
 fn explain(wanted: &mut [Wanted], status: &BareMetalHostStatus, signs: &Signs) {
     for condition in wanted {
-        match (condition.kind, condition.reason) {
+        match (condition.kind, condition.reason.as_str()) {
             ("Manageable", UNREACHABLE) => condition.message = signs.unreachable.clone().unwrap_or_default(),
             ("Manageable", POWER_FAILURE) => condition.message = signs.power_failure.clone().unwrap_or_default(),
-            ("Ready" | "Manageable", _) if condition.status == "False" => {
+            ("Ready" | "Manageable", _) if condition.truth == Truth::False => {
                 condition.message.clone_from(&status.error_message);
             }
             ("Progressing", _) => condition.message = wait(status, &signs.told),
@@ -169,31 +160,16 @@ pub fn is_error(reason: &str) -> bool {
 }
 
 /// The old list with the wanted conditions in it, "Ready" first, then by name.
-fn merge(old: &[Condition], wanted: Vec<Wanted>, generation: Option<i64>, now: Timestamp) -> Vec<Condition> {
-    let mut list: Vec<Condition> = old.iter().filter(|c| !wanted.iter().any(|w| w.kind == c.type_)).cloned().collect();
+fn merge(old: &[Condition], wanted: &[Wanted], generation: Option<i64>, now: Timestamp) -> Vec<Condition> {
+    let mut list = old.to_vec();
     for condition in wanted {
-        let before = old.iter().find(|c| c.type_ == condition.kind);
-        let since = before
-            .filter(|c| c.status == condition.status)
-            .map_or_else(|| Time(seconds(now)), |c| c.last_transition_time.clone());
-        list.push(Condition {
-            type_: condition.kind.to_owned(),
-            status: condition.status.to_owned(),
-            reason: condition.reason.to_owned(),
-            message: condition.message,
-            observed_generation: generation,
-            last_transition_time: since,
-        });
+        conditions::set(&mut list, condition, generation, now);
     }
-    list.sort_by_key(|c| (c.type_ != "Ready", c.type_.clone()));
+    list.sort_by(|a, b| (a.type_ != "Ready", &a.type_).cmp(&(b.type_ != "Ready", &b.type_)));
     list
 }
 
 /// Kubernetes times have seconds; more would differ from what is read back.
 pub fn seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
-}
-
-fn word(yes: bool) -> &'static str {
-    if yes { "True" } else { "False" }
 }

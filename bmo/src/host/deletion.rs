@@ -29,6 +29,13 @@ fn afresh() -> Vec<Fact> {
     vec![Fact::ClearError, Fact::ResetCount]
 }
 
+/// Whether the failures on record are older than the wish to delete. A record's time is that of its last failure.
+fn failed_before(view: &HostView) -> bool {
+    let asked = view.host.metadata.deletion_timestamp.as_ref().map(|asked| asked.0);
+    let failed = view.seen().filter(|status| status.error_count > 0).and_then(|status| status.last_updated.as_ref());
+    failed.zip(asked).is_some_and(|(failed, asked)| failed.0 < asked)
+}
+
 fn wait(text: &str) -> Step {
     let remedy = "remove the annotation baremetalhost.metal3.io/detached, or its deleteAction, to go on";
     Step::wait_for(Duration::from_mins(1), Why::new("DeletionDelayed", format!("{text}; {remedy}")))
@@ -42,6 +49,7 @@ pub fn guard(view: &HostView) -> Option<Step> {
     match &view.state {
         S::None | S::Unmanaged | S::Registering => Some(Step::Go(S::Deleting, afresh())),
         S::Provisioning | S::Provisioned => Some(Step::Go(S::Deprovisioning, afresh())),
+        S::Deprovisioning if failed_before(view) => view.note(afresh()),
         S::Deprovisioning | S::PoweringOffBeforeDelete => unreachable_controller(view),
         S::Deleting | S::Other(_) => None,
         S::Inspecting | S::MatchProfile | S::Preparing | S::Ready | S::Available | S::ExternallyProvisioned => {

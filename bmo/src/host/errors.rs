@@ -70,6 +70,10 @@ impl ErrorKind {
 /// must not keep an object for ever.
 pub const GIVE_UP_DELETION_AFTER: i64 = 3;
 
+/// The longest wait before something is asked again that Ironic refused at once: asking costs little, and nothing tells
+/// when what stood in the way is gone.
+pub const LONGEST_REFUSAL: Duration = Duration::from_mins(10);
+
 /// The longest exponent of the back-off: 2^9 minutes.
 const STEEPEST: u32 = 9;
 

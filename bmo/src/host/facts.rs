@@ -2,7 +2,8 @@
 
 use api::meta::SecretReference;
 use api::metal3::{
-    BareMetalHost, BareMetalHostStatus, CredentialsStatus, HardwareDetails, Image, OperationalStatus, ProvisionStatus,
+    BareMetalHost, BareMetalHostStatus, CredentialsStatus, CustomDeploy, HardwareDetails, Image, OperationalStatus,
+    ProvisionStatus,
 };
 use kube::ResourceExt as _;
 
@@ -33,8 +34,11 @@ pub enum Fact {
     FreshImage,
     /// Writing the image failed once more.
     ImageFailed,
-    /// The image that was given to Ironic last (or the custom deployment) is on the machine.
-    Deployed,
+    /// The image that was given to Ironic last is on the machine; or what the custom deployment put there.
+    Deployed {
+        /// Whether it was a custom deployment.
+        custom: bool,
+    },
     /// Somebody else put the wished image (or custom deployment) on the machine.
     ImageDone,
     /// No image is on the machine.
@@ -47,7 +51,7 @@ pub enum Fact {
     Discovered,
     /// Ironic released the host without touching the machine.
     Detached,
-    /// Ironic may know the host again.
+    /// Ironic may know the host again, or work on it again.
     Attached,
     /// Firmware of a running host is being changed.
     Servicing,
@@ -87,8 +91,11 @@ pub fn apply(host: &BareMetalHost, status: &mut BareMetalHostStatus, fact: &Fact
             status.last_attempted_image = None;
         }
         Fact::ImageFailed => status.provisioning_fail_count = status.provisioning_fail_count.saturating_add(1),
-        Fact::Deployed => runs(host, status, status.last_attempted_image.clone().or(host.spec.image.clone())),
-        Fact::ImageDone => runs(host, status, host.spec.image.clone()),
+        Fact::Deployed { custom } => {
+            let image = status.last_attempted_image.clone().or(host.spec.image.clone());
+            runs(status, image, host.spec.custom_deploy.clone().filter(|_| *custom));
+        }
+        Fact::ImageDone => runs(status, host.spec.image.clone(), host.spec.custom_deploy.clone()),
         Fact::ImageGone => image_gone(&mut status.provisioning),
         Fact::Powered(on) => status.powered_on = *on,
         Fact::Delayed => status.operational_status = OperationalStatus::Delayed,
@@ -123,9 +130,9 @@ fn same(status: &mut BareMetalHostStatus, seen: &CredentialsStatus) {
     status.tried_credentials = seen.clone();
 }
 
-fn runs(host: &BareMetalHost, status: &mut BareMetalHostStatus, image: Option<Image>) {
+fn runs(status: &mut BareMetalHostStatus, image: Option<Image>, custom: Option<CustomDeploy>) {
     status.provisioning.image = image;
-    status.provisioning.custom_deploy.clone_from(&host.spec.custom_deploy);
+    status.provisioning.custom_deploy = custom;
     status.provisioning_fail_count = 0;
 }
 

@@ -192,9 +192,22 @@ pub fn started(step: Option<&NodeStep>) -> Vec<FirmwareUpdate> {
     serde_json::from_value(settings).unwrap_or_default()
 }
 
-/// Forgets which updates were started, so that they are tried again.
-pub fn forgotten(view: &HostView) -> Option<Write> {
+/// Forgets which updates were started, so that they are tried again; not after the failure of something else, since a
+/// controller that was updated once is not to be updated again for it. Ironic's texts name the step that failed.
+pub fn forgotten(view: &HostView, error: &str) -> Option<Write> {
+    let error = error.to_ascii_lowercase();
+    let other = ["bios", "raid", "deploy", "power", "management"].map(|part| format!("'interface': '{part}'"));
+    let of_other = other.iter().any(|part| error.contains(part)) && !error.contains("firmware");
+    if of_other {
+        return None;
+    }
     remember(view.firmware.components.as_deref()?, Vec::new())
+}
+
+/// The same for a running host, where updates may not have been part of it.
+pub fn forgotten_live(view: &HostView, error: &str) -> Option<Write> {
+    let policy = view.firmware.policy.as_ref().and_then(|policy| policy.spec.firmware_updates.as_ref());
+    forgotten(view, error).filter(|_| allowed(policy))
 }
 
 fn remember(object: &HostFirmwareComponents, updates: Vec<FirmwareUpdate>) -> Option<Write> {

@@ -88,7 +88,7 @@ pub fn step(view: &HostView) -> Step {
 /// What Ironic refused is not asked again before its back-off is over. Ending what runs is never refused for long.
 fn patient(view: &HostView, step: Step) -> Step {
     match &step {
-        Step::Ask(ask) if !ask.call.ends_work() => view.backing_off(ask.kind).unwrap_or(step),
+        Step::Ask(ask) if !ask.call.ends_work() => view.refused(ask.kind).unwrap_or(step),
         _ => step,
     }
 }

@@ -141,9 +141,15 @@ pub fn new_node(view: &HostView) -> Result<NewNode, String> {
     registration(view, |registration| registration.new_node())
 }
 
-/// What name, driver and access of the node lack. Without the Secret at hand, access is left as it is.
+/// What name, driver and access of the node lack. Without the Secret at hand, access is left as it is; so it is on a host
+/// that shall go and whose Secret is not complete any more, since Ironic's own login still cleans it.
 pub fn identity_patch(view: &HostView, node: &Node) -> Result<Patch, String> {
-    if matches!(view.credentials, Credentials::Unneeded | Credentials::Missing(_)) {
+    let useless = match &view.credentials {
+        Credentials::Unneeded | Credentials::Missing(_) => true,
+        Credentials::Read(secret) => view.deleting() && credentials::login(secret).is_err(),
+        Credentials::Unchanged(_) => false,
+    };
+    if useless {
         return Ok(Patch::new());
     }
     // What is not known in this pass is as it was: the login where the Secret was not read, and what depends on the kind
@@ -186,7 +192,8 @@ pub fn configure_patch(view: &HostView, node: &Node) -> Patch {
         boot_mode: &mode,
         architecture: &architecture,
         automated_clean: !view.cleaning_disabled(),
-        network_data: data.as_ref(),
+        // A host that shall go is cleaned with the network data that it was registered with.
+        network_data: data.as_ref().filter(|_| !view.deleting()),
     };
     let ramdisk = ramdisk::choose(false, None, &view.config.ramdisk, takes_iso(view));
     let boots = ramdisk.map_or_else(Patch::new, |ramdisk| ramdisk::patch(node, &ramdisk));

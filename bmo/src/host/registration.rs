@@ -61,6 +61,10 @@ pub fn guard(view: &HostView) -> Option<Step> {
 
 /// What is wrong with the wish itself, whatever Ironic says.
 fn refusal(view: &HostView) -> Option<String> {
+    // A host that shall go is not held back by what only matters for its future.
+    if view.deleting() {
+        return None;
+    }
     let profile = settings::profile(view);
     if !settings::known_profile(&profile) {
         return Some(format!(
@@ -72,10 +76,6 @@ fn refusal(view: &HostView) -> Option<String> {
     }
     if let Some(text) = wish::network_data_problem(view) {
         return Some(format!("failed to read preprovisioningNetworkData: {text}"));
-    }
-    // A host that shall go is not held back by what only matters for its future.
-    if view.deleting() {
-        return None;
     }
     wish::refusal(view)
 }

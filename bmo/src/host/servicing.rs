@@ -47,13 +47,13 @@ fn failed(view: &HostView, node: &Node) -> Step {
     if unwanted(view) {
         return ask::go(view, node, ProvisionTarget::Abort, KIND, why());
     }
-    if let Some(write) = firmware::forgotten(view) {
+    let error = node.last_error.as_deref().unwrap_or("Servicing failed; Ironic gives no reason");
+    if let Some(write) = firmware::forgotten_live(view, error) {
         return Step::Write(vec![write], Vec::new());
     }
     if firmware::pending_live(view).is_empty() {
         return ask::go(view, node, ProvisionTarget::Abort, KIND, why());
     }
-    let error = node.last_error.as_deref().unwrap_or("Servicing failed; Ironic gives no reason");
     match view.retry(KIND, error) {
         Err(step) => *step,
         Ok(()) => begin(view, node),

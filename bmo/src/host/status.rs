@@ -53,6 +53,8 @@ struct Page<'a> {
     fault: Option<Fault>,
     /// Nothing may be shown: the host is paused or gone.
     silent: bool,
+    /// Something failed in this pass.
+    failure: bool,
     /// Ironic refused for a reason that is an outage.
     outage: Option<String>,
 }
@@ -78,6 +80,7 @@ impl<'a> Page<'a> {
             next: Next::Rest,
             fault: None,
             silent: false,
+            failure: false,
             outage,
         }
     }
@@ -139,6 +142,10 @@ impl<'a> Page<'a> {
     fn accepted(&mut self, ask: &Ask, answer: Option<&Answer>) {
         self.facts(&ask.done);
         match answer {
+            // Taken note of and nothing more, as the abort of a step that cannot be aborted: the poller tells when it moves.
+            Some(Answer::Node(Some(node))) if ask.call.moves_from() == Some(&node.provision_state) => {
+                self.next = Next::After(SOON, ask.why.clone());
+            }
             Some(Answer::Node(Some(node))) if matches!(self.view.node, NodeSeen::Absent) => {
                 self.facts(&[Fact::NodeId(node.uuid.clone())]);
                 self.next = Next::Now;
@@ -176,7 +183,13 @@ impl<'a> Page<'a> {
     }
 
     fn failed(&mut self, kind: ErrorKind, message: &str) {
+        self.failure = true;
         let status = &mut self.status;
+        let other = status.error_type.as_ref().is_some_and(|known| known.as_str() != kind.as_str());
+        if self.view.deleting() && other {
+            // Each step of a deletion has its own tries.
+            status.error_count = 0;
+        }
         status.error_type = Some(ErrorType::from(kind.as_str()));
         message.clone_into(&mut status.error_message);
         status.operational_status = OperationalStatus::Error;
@@ -214,7 +227,8 @@ impl<'a> Page<'a> {
             conditions::compute(&self.status, &signs, host.metadata.generation, conditions::seconds(at));
         let before = self.view.status();
         self.announce(&before.conditions);
-        if self.status != before && !(same_failure(&before, &self.status) && before.last_updated.is_some()) {
+        let stands = !self.failure && same_failure(&before, &self.status) && before.last_updated.is_some();
+        if self.status != before && !stands {
             self.status.last_updated = Some(Time(conditions::seconds(at)));
         }
         let after = BareMetalHost { status: Some(self.status.clone()), ..host.clone() };

@@ -14,7 +14,7 @@ use ironic::{ConfigDrive, FirmwareComponent, Inventory, Node, Port, Versions};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kit::clock::left;
-use kit::pass::{Fault, Why};
+use kit::pass::{Fault, Why, rounded};
 use kit::runtime::SecretMeta;
 
 use crate::config::Config;
@@ -343,14 +343,20 @@ impl HostView {
         (!self.edited()).then(|| left(since, length, self.now)).flatten()
     }
 
-    /// The wait for the back-off of the error on record, if it is of this kind. A first failure may have been mended by
-    /// what woke the host: only what failed again is waited for. Other credentials may be the remedy.
-    pub fn backing_off(&self, kind: ErrorKind) -> Option<Step> {
+    /// The wait before something is asked again that Ironic refused, if the error on record is of this kind. A first
+    /// refusal may have been mended by what woke the host: only what was refused again is waited for, and never for
+    /// long, since the remedy may lie in Ironic. Other credentials may be the remedy, where Ironic had any.
+    pub fn refused(&self, kind: ErrorKind) -> Option<Step> {
         let again = self.has_error(kind) && self.error_count() > 1;
-        if !again || self.credentials_changed() {
+        if !again || (self.node().is_some() && self.credentials_changed()) || self.edited() {
             return None;
         }
-        Some(self.held(kind, &self.seen()?.error_message, Some(self.back_off_left()?)))
+        let status = self.seen()?;
+        let length = errors::back_off(status.error_count, self.uid()).min(errors::LONGEST_REFUSAL);
+        let left = left(status.last_updated.as_ref()?.0, length, self.now)?;
+        let within = rounded(errors::LONGEST_REFUSAL);
+        let text = format!("{}; asked again within {within}, at once after a change of spec", status.error_message);
+        Some(self.held(kind, &text, Some(left)))
     }
 
     /// Reports an error, or keeps waiting when it is on record already. On a host that shall go it is counted again

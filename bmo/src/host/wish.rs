@@ -176,6 +176,7 @@ impl HostView {
         let method = spec.custom_deploy.as_ref().map(|custom| custom.method.as_str()).filter(|m| !m.is_empty());
         match (method, applied_method.filter(|method| !method.is_empty())) {
             (Some(wished), Some(applied)) if wished != applied => true,
+            // A method that is wished beside the same image, later than it was written, wipes no running machine.
             (Some(_), _) => applied_url.is_some() && wished_url != applied_url,
             (None, Some(_)) => true,
             (None, None) => match (wished_url, applied_url) {

@@ -45,7 +45,7 @@ fn failed(view: &HostView, node: &Node) -> Step {
     let error = node.last_error.as_deref().unwrap_or("Cleaning failed; Ironic gives no reason");
     match view.retry(KIND, error) {
         Err(step) => *step,
-        Ok(()) => match (view.note(vec![Fact::ForgetSettings]), firmware::forgotten(view)) {
+        Ok(()) => match (view.note(vec![Fact::ForgetSettings]), firmware::forgotten(view, error)) {
             (Some(step), _) => step,
             (None, Some(write)) => Step::Write(vec![write], Vec::new()),
             (None, None) => ask::go(view, node, ProvisionTarget::Manage, KIND, why()),

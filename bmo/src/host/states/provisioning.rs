@@ -10,6 +10,7 @@ use crate::host::state::State as S;
 use crate::host::step::{Ask, RECHECK, Step};
 use crate::host::view::HostView;
 use crate::host::{annotations, ask, power, wish};
+use crate::node::register::Deployment;
 
 const KIND: ErrorKind = ErrorKind::Provisioning;
 
@@ -35,7 +36,7 @@ pub(crate) fn step(view: &HostView) -> Step {
             let why = Why::new("DeploymentAborted", "a forced reboot was asked for");
             ask::go(view, node, ProvisionTarget::Deleted, KIND, why)
         }
-        N::Active => done(view),
+        N::Active => done(view, node),
         N::Cleaning | N::CleanWait | N::CleanHold => Step::wait(cleaning().seen(ask::seen(node))),
         _ => underway(view, node),
     }
@@ -98,10 +99,11 @@ fn deploy_failed(view: &HostView, node: &Node) -> Step {
     view.fail(KIND, format!("Image provisioning failed (url: {url}, checksum: {checksum}): {error}{remedy}"))
 }
 
-fn done(view: &HostView) -> Step {
+fn done(view: &HostView, node: &Node) -> Step {
     // A wish that changed meanwhile is not what runs now: it is deployed next.
     let written = view.status().last_attempted_image.map(|image| redact::url(&image.url));
     let event = format!("Image provisioning completed for {}", written.unwrap_or_else(|| view.image_label()));
     let done = Fact::Event("ProvisioningComplete", event);
-    Step::Go(S::Provisioned, vec![Fact::Deployed, Fact::ClearError, Fact::ResetCount, done])
+    let deployed = Fact::Deployed { custom: node.deploy_interface.as_deref() == Deployment::Custom.interface() };
+    Step::Go(S::Provisioned, vec![deployed, Fact::ClearError, Fact::ResetCount, done])
 }

@@ -10,6 +10,7 @@ use ironic::{ProvisionState as N, Step as NodeStep};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::host::Outcome;
 
 const URL: &str = "http://firmware.example/bmc.bin";
 
@@ -173,4 +174,25 @@ fn a_host_is_not_given_away_before_its_firmware_wish_was_checked() {
     assert_eq!(does(&wants(newer(free()))), "wait FirmwareNotChecked");
     assert_eq!(does(&newer(free())), "rest");
     assert_eq!(does(&wants(free())), "go provisioning");
+}
+
+#[test]
+fn updates_are_not_begun_again_because_something_else_failed() {
+    let of = |part: &str| format!("Failed on step {{'interface': '{part}', 'step': 'apply_configuration'}}: no");
+    let bios = |v| settings(v, "off", 10);
+    let running = || bios(update(at(S::Provisioned, N::ServiceFailed), &[URL]));
+    // Firmware that may not be updated while the host runs was not part of it.
+    assert_eq!(does(&settings_on_reboot(running())), "servicing error");
+    assert_eq!(does(&all_on_reboot(running())), "write 1", "nobody says what failed");
+    assert_eq!(does(&all_on_reboot(last_error(running(), &of("bios")))), "servicing error");
+    assert_eq!(does(&all_on_reboot(last_error(running(), &of("firmware")))), "write 1");
+    for (part, again) in [("raid", false), ("bios", false), ("firmware", true)] {
+        let v = last_error(update(at(S::Preparing, N::CleanFailed), &[URL]), &of(part));
+        let mut v = failed(v, ErrorType::Preparation, "no", 3);
+        if does(&v) == "note" {
+            let (_, status) = super::record::pass(&v, Outcome::Done(None));
+            change(&mut v, |host| host.status = Some(status));
+        }
+        assert_eq!(does(&v), if again { "write 1" } else { "ask manage" }, "{part}");
+    }
 }

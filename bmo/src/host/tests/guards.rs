@@ -1,6 +1,6 @@
 //! The guards: pause, moved status, deletion, detaching, capacity, an Ironic that does not answer.
 
-use api::metal3::{ErrorType, ProvisioningState as S};
+use api::metal3::{ErrorType, OperationalStatus, ProvisioningState as S};
 use api::names::annotation;
 use ironic::{PowerState, ProvisionState as N};
 use kit::pass::{Class, Fault, Write};
@@ -126,6 +126,20 @@ fn the_way_out_of_each_state() {
 fn the_last_steps_of_a_deletion() {
     let off = |v: HostView| node(v, |node| node.power_state = PowerState::Off);
     let failing = |v: HostView, kind, count| set(v, |host| *host = host.clone().error(kind, "dead", count));
+    let incomplete = |mut v: HostView| {
+        let mut secret = secret(&v, "8");
+        secret.data.as_mut().unwrap().remove("password");
+        v.credentials = Credentials::Read(Box::new(secret));
+        v
+    };
+    let no_network = |mut v: HostView| {
+        v.ramdisk_network = Material::Broken("no key networkData".into());
+        v
+    };
+    let other_network = |mut v: HostView| {
+        v.ramdisk_network = Material::Some("links: []".into());
+        v
+    };
     let power_failed = |v: HostView| node(v, |node| node.last_error = Some("Failed to change power state".into()));
     let inspect = |v: HostView| node(v, |node| node.target_provision_state = Some(N::Manageable));
     let table = vec![
@@ -145,6 +159,11 @@ fn the_last_steps_of_a_deletion() {
         (failing(at(S::Deprovisioning, N::Active), ErrorType::PowerManagement, 4), "ask deleted"),
         (failing(at(S::PoweringOffBeforeDelete, N::Available), ErrorType::Provisioning, 4), "ask power off"),
         (node(at(S::Deprovisioning, N::Available), |node| node.instance_uuid = None), "go powering off before delete"),
+        // What only a host with a future needs does not keep this one from being wiped.
+        (incomplete(tried(at(S::Deprovisioning, N::Active), "8")), "ask deleted"),
+        (incomplete(at(S::Deprovisioning, N::Active)), "note"),
+        (no_network(at(S::Deprovisioning, N::Active)), "ask deleted"),
+        (other_network(at(S::Deprovisioning, N::Active)), "ask deleted"),
         (at(S::Deleting, N::Available), "ask delete"),
         (at(S::Deleting, N::Enroll), "ask delete"),
         (at(S::Deleting, N::Active), "ask maintenance"),
@@ -169,9 +188,16 @@ fn the_last_steps_of_a_deletion() {
     }
 }
 
+/// With this version of the Secret handed to Ironic.
+fn tried(v: HostView, version: &str) -> HostView {
+    set(v, |host| host.status_mut().tried_credentials.credentials_version = Some(version.to_owned()))
+}
+
 #[test]
 fn a_deletion_is_not_cut_short_by_failures_of_the_life_before() {
     let table = [
+        (last_error(at(S::Deprovisioning, N::CleanFailed), "no"), ErrorType::Provisioning, "provisioning error"),
+        (at(S::Deprovisioning, N::Active), ErrorType::Registration, "ask deleted"),
         (at(S::Provisioned, N::Active), ErrorType::PowerManagement, "ask deleted"),
         (at(S::Provisioned, N::Active), ErrorType::Servicing, "ask deleted"),
         (at(S::Provisioning, N::DeployFailed), ErrorType::Provisioning, "ask deleted"),
@@ -179,7 +205,10 @@ fn a_deletion_is_not_cut_short_by_failures_of_the_life_before() {
         (at(S::Available, N::Available), ErrorType::PowerManagement, "ask power off"),
     ];
     for (v, kind, wanted) in table {
-        let mut v = set(deleted(v), |host| *host = host.clone().error(kind.clone(), "it failed", 4));
+        let mut v = set(v, |host| {
+            *host = host.clone().error(kind.clone(), "it failed", 4);
+            host.metadata.deletion_timestamp = Some(Time(now()));
+        });
         let (_, status) = super::record::pass(&v, Outcome::Done(None));
         assert_eq!((status.error_type.as_ref(), status.error_count), (None, 0), "{}", v.state);
         change(&mut v, |host| host.status = Some(status));
@@ -239,6 +268,14 @@ fn a_full_ironic_delays_and_room_releases() {
     assert_eq!(does(&full(at(S::Inspecting, N::Manageable))), "wait WaitingForCapacity");
     assert_eq!(does(&full(delayed(at(S::Registering, N::Manageable)))), "wait WaitingForCapacity");
     assert_eq!(does(&delayed(at(S::Registering, N::Manageable))), "note");
+    // A failure from before the wait is the same failure after it.
+    let failed = set(at(S::Deprovisioning, N::CleanFailed), |host| {
+        *host = host.clone().error(ErrorType::Provisioning, "no", 2);
+        host.status_mut().last_updated = Some(Time(now()));
+    });
+    let (_, status) = super::record::pass(&delayed(failed), Outcome::Done(None));
+    assert_eq!((status.error_type.as_ref(), status.error_count), (Some(&ErrorType::Provisioning), 2));
+    assert_eq!((status.operational_status, status.last_updated), (OperationalStatus::Error, Some(Time(now()))));
     // A host that shall go waits for nobody.
     let going = |v: HostView| deleted(full(v));
     assert_eq!(does(&going(at(S::Inspecting, N::InspectWait))), "go powering off before delete");

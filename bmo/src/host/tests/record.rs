@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::*;
 use crate::calls::{Answer, reason};
+use crate::host::conditions;
 use crate::host::status::{Outcome, record};
 use crate::host::view::HostView;
 
@@ -51,6 +52,18 @@ pub(super) fn condition<'a>(status: &'a BareMetalHostStatus, kind: &str) -> (&'a
 
 pub(super) fn events(record: &Record) -> Vec<&str> {
     record.notes.iter().map(|note| note.reason).collect()
+}
+
+#[test]
+fn an_error_of_any_length_is_told() {
+    let status = BareMetalHostStatus {
+        operational_status: OperationalStatus::Error,
+        error_message: "x".repeat(40_000),
+        ..BareMetalHostStatus::default()
+    };
+    let conditions = conditions::compute(&status, &conditions::Signs::default(), Some(1), now());
+    let ready = conditions.iter().find(|c| c.type_ == "Ready").unwrap();
+    assert!(ready.message.starts_with("xxx") && ready.message.len() <= 32_768, "the API server refuses more");
 }
 
 #[test]

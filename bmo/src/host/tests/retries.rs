@@ -1,9 +1,9 @@
 //! Failures: each is counted once and waited for once, and what a request makes true is true of that request only.
 
-use api::metal3::{BareMetalHostStatus, ErrorType, ProvisioningState as S};
+use api::metal3::{BareMetalHostStatus, CredentialsStatus, ErrorType, ProvisioningState as S};
 use ironic::ProvisionState as N;
 use jiff::SignedDuration;
-use kit::pass::{Class, Fault};
+use kit::pass::{Class, Fault, Next};
 
 use super::record::{events, pass};
 use super::*;
@@ -87,6 +87,9 @@ fn what_ironic_refuses_again_is_waited_for() {
         assert_eq!(status.error_count, 2, "waiting is no failure");
         let much_later = later(v.clone_view(), status.clone(), 4);
         assert_eq!(does(&much_later), asks, "after the back-off");
+        let mut often = later(v.clone_view(), status.clone(), 10);
+        change(&mut often, |host| host.status_mut().error_count = 9);
+        assert_eq!(does(&often), asks, "what stood in the way may be gone: never longer than ten minutes");
         let mut edited = later(v, status, 0);
         change(&mut edited, |host| host.metadata.generation = Some(7));
         assert_eq!(does(&edited), asks, "a corrected spec is tried at once");
@@ -111,4 +114,58 @@ fn conditions_of_others_do_not_end_a_back_off() {
         host.status_mut().conditions.push(foreign);
     });
     assert_eq!(does(&v), "wait RegistrationError");
+}
+
+#[test]
+fn a_creation_that_is_refused_is_waited_for_although_nobody_tried_the_credentials() {
+    let refusal = Fault::new(Class::User, reason::REFUSED, "a node with this MAC address exists");
+    let mut v = view(host(S::Registering));
+    v.node = NodeSeen::Absent;
+    change(&mut v, |host| host.status_mut().tried_credentials = CredentialsStatus::default());
+    for _ in 1..=2 {
+        assert_eq!(does(&v), "ask create");
+        let record = record(&v, &life::step(&v), Outcome::Refused(&refusal), v.now);
+        let status = super::record::after(&v, &record);
+        v = later(v, status, 0);
+    }
+    assert_eq!(does(&v), "wait RegistrationError");
+}
+
+#[test]
+fn each_failure_begins_its_own_back_off() {
+    // The first one after an edit counts as one, like the one before it.
+    let refusal = Fault::new(Class::User, reason::REFUSED, "401");
+    let mut v = failed(at(S::Inspecting, N::Manageable), ErrorType::Inspection, "401", 10);
+    let shown = accepted(&failed(at(S::Inspecting, N::Inspecting), ErrorType::Inspection, "401", 10));
+    change(&mut v, |host| {
+        host.status_mut().conditions = shown.conditions;
+        host.metadata.generation = Some(7);
+    });
+    let record = record(&v, &life::step(&v), Outcome::Refused(&refusal), v.now);
+    let status = super::record::after(&v, &record);
+    assert_eq!((status.error_count, status.last_updated.map(|time| time.0)), (1, Some(v.now)));
+}
+
+#[test]
+fn a_deletion_gives_each_step_its_own_tries() {
+    let mut v = last_error(at(S::Deprovisioning, N::Enroll), "dead");
+    change(&mut v, |host| {
+        *host = host.clone().error(ErrorType::Provisioning, "no", 3);
+        host.status_mut().last_updated = Some(Time(now()));
+        host.metadata.deletion_timestamp = Some(Time(now()));
+    });
+    assert_eq!(does(&v), "registration error");
+    assert_eq!(accepted(&v).error_count, 1, "cleaning failed three times, the controller once");
+}
+
+#[test]
+fn an_abort_that_changes_nothing_is_not_repeated_at_once() {
+    let mut v = at(S::PoweringOffBeforeDelete, N::InspectWait);
+    change(&mut v, |host| host.metadata.deletion_timestamp = Some(Time(now())));
+    assert_eq!(does(&v), "ask abort");
+    for (state, waits) in [(N::InspectWait, true), (N::InspectFailed, false)] {
+        let node = Arc::new(settled(&v, state.clone()));
+        let record = record(&v, &life::step(&v), Outcome::Done(Some(&Answer::Node(Some(node)))), v.now);
+        assert_eq!(matches!(record.next, Next::After(..)), waits, "{state}");
+    }
 }

@@ -1,6 +1,6 @@
 //! Each state: its way out when all goes well, its waits, and each of its failures.
 
-use api::metal3::{ErrorType, ProvisioningState as S};
+use api::metal3::{CustomDeploy, ErrorType, ProvisioningState as S};
 use api::names::annotation;
 use ironic::{Inventory, PowerState, ProvisionState as N};
 
@@ -287,6 +287,18 @@ fn provisioning() {
     assert_eq!(status.provisioning.image.as_ref().map(|image| image.url.as_str()), Some(IMAGE), "what was written");
     change(&mut other, |host| host.status = Some(status));
     check(vec![(other, "go deprovisioning")]);
+    // A custom deployment that was wished while the image was written has not run, and nobody says so.
+    for (interface, ran) in [(None, None), (Some("custom-agent"), Some("m"))] {
+        let mut custom = node(at(S::Provisioning, N::Active), |node| node.deploy_interface = interface.map(Into::into));
+        change(&mut custom, |host| {
+            host.status_mut().last_attempted_image = host.spec.image.clone();
+            host.spec.custom_deploy = Some(CustomDeploy { method: "m".into() });
+        });
+        let (_, status) = super::record::pass(&custom, Outcome::Done(None));
+        assert_eq!(status.provisioning.custom_deploy.as_ref().map(|custom| custom.method.as_str()), ran);
+        change(&mut custom, |host| host.status = Some(status));
+        assert_eq!(does(&with_node(custom, N::Active)), "rest", "{interface:?}: a running machine is not wiped for it");
+    }
     let maintenance = node(at(S::Provisioning, N::Available), |node| node.maintenance = true);
     check(vec![(maintenance, "ask end maintenance")]);
 }

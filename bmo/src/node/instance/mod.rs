@@ -1,7 +1,7 @@
 //! What to deploy: `instance_info`, the deploy interface and the deploy steps.
 
 use api::metal3::{BootMode, ChecksumType, Image, RootDeviceHints};
-use ironic::{Node, Patch, Step};
+use ironic::{Node, Patch, Step, redact};
 use serde_json::{Map, Value};
 
 use super::capabilities;
@@ -83,7 +83,7 @@ pub enum Checksum {
 
 /// The checksum of an image.
 pub fn checksum(image: &Image) -> Result<Checksum, ImageError> {
-    let url = || image.url.clone();
+    let url = || redact::url(&image.url);
     match (&image.checksum, image.is_live_iso(), image.is_oci()) {
         (_, true, _) | (None, _, true) => Ok(Checksum::None),
         (Some(_), false, true) => Err(ImageError::OciChecksum { url: url() }),

@@ -64,6 +64,7 @@ fn checksums() {
         (typed("sha512"), Ok(given("sha512"))),
         (typed("crc"), Err(ImageError::ChecksumType { name: "crc".into() })),
         (none("http://x/i"), Err(ImageError::NoChecksum { url: "http://x/i".into() })),
+        (none("http://u:pw@x/i"), Err(ImageError::NoChecksum { url: "http://******@x/i".into() })),
         (live(None), Ok(Checksum::None)),
         (live(Some("abc")), Ok(Checksum::None)),
         (none("oci://r/i:1"), Ok(Checksum::None)),
