@@ -10,11 +10,13 @@
 //! | [`remediation`] | Metal3Remediation, Machine, hosts, Nodes | power-off annotation of hosts, fence of Nodes, Machine conditions |
 //! | [`template`] | Metal3MachineTemplate | cleaning mode of the machines cloned from it |
 //! | [`label_sync`] | labels of hosts | labels of Nodes |
+//! | [`control_plane`] | control planes of any kind | |
 //! | [`remote`] | `<cluster>-kubeconfig` Secrets | Nodes of workload clusters |
 //!
 //! [`run`] starts all of them; [`hooks`] are the admission webhooks.
 
 pub mod cluster;
+pub mod control_plane;
 pub mod data;
 pub mod hooks;
 pub mod label_sync;

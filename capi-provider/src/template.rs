@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use api::capi::Cluster;
 use api::infra::v1beta2::{Metal3Machine, Metal3MachineTemplate};
 use api::names::annotation;
 use kit::pass::{Controller, Done, Fault, Found, Key, Next, NoCall, Plan, Record, Why};
@@ -11,6 +12,10 @@ use kit::store::Store;
 use kit::wakes::Registration;
 use kit::{diff, owners};
 
+use crate::data::gather::cluster_key;
+
+/// Index of Metal3Machines by their Cluster (`namespace/name`).
+const BY_CLUSTER: &str = "clones-cluster";
 /// Index of Metal3Machines by the template that they were cloned from (`namespace/name`).
 const BY_TEMPLATE: &str = "cloned-from";
 /// What the clones' annotation says of a template of this kind.
@@ -21,6 +26,7 @@ const GROUP_KIND: &str = "Metal3MachineTemplate.infrastructure.cluster.x-k8s.io"
 pub struct Templates {
     own: Store<Metal3MachineTemplate>,
     machines: Store<Metal3Machine>,
+    clusters: Store<Cluster>,
     watch_filter: String,
 }
 
@@ -30,26 +36,52 @@ pub struct View {
     /// The template.
     pub template: Arc<Metal3MachineTemplate>,
     /// Its clones.
-    pub clones: Vec<Arc<Metal3Machine>>,
+    pub clones: Vec<Cloned>,
+}
+
+/// A machine that was made from the template.
+#[derive(Debug, Clone)]
+pub struct Cloned {
+    /// The machine.
+    pub machine: Arc<Metal3Machine>,
+    /// Its Cluster, when its label names one that exists.
+    pub cluster: Option<Arc<Cluster>>,
 }
 
 impl Templates {
     /// Over a context's caches.
     pub fn new(context: &Context) -> Self {
+        let text = |key: Option<Key>| key.into_iter().map(|key| key.to_string()).collect();
         Self {
             own: context.store(),
-            machines: context.store::<Metal3Machine>().index(BY_TEMPLATE, |machine: &Metal3Machine| {
-                template_of(machine).map(|key| key.to_string()).into_iter().collect()
-            }),
+            machines: (context.store::<Metal3Machine>())
+                .index(BY_TEMPLATE, move |machine: &Metal3Machine| text(template_of(machine)))
+                .index(BY_CLUSTER, move |machine: &Metal3Machine| text(cluster_key(&machine.metadata))),
+            clusters: context.store(),
             watch_filter: context.watch_filter.clone(),
         }
     }
 
-    /// What wakes the controller: its own kind, and new clones (the template may have changed meanwhile).
+    /// What wakes the controller: its own kind, and clones that came or may be written again (the template may have
+    /// changed meanwhile).
     pub fn wakes(&self) -> Registration {
+        let machines = self.machines.clone();
         Registration::new()
             .own(&self.own)
-            .watch(&self.machines, |old, new| new.filter(|_| old.is_none()).and_then(template_of).into_iter().collect())
+            .watch(&self.machines, |old, new| {
+                let paused = |old: &Metal3Machine| owners::paused(&old.metadata);
+                new.filter(|_| old.is_none_or(paused)).and_then(template_of).into_iter().collect()
+            })
+            .watch(&self.clusters, move |old, new| {
+                let resumed = new.filter(|new| old.is_some_and(Cluster::is_paused) && !new.is_paused());
+                let clones = resumed.map(|cluster| machines.by(BY_CLUSTER, &Key::of(cluster).to_string()));
+                clones.into_iter().flatten().filter_map(|machine| template_of(&machine)).collect()
+            })
+    }
+
+    fn cloned(&self, machine: Arc<Metal3Machine>) -> Cloned {
+        let cluster = cluster_key(&machine.metadata).and_then(|key| self.clusters.get(&key));
+        Cloned { machine, cluster }
     }
 }
 
@@ -64,7 +96,10 @@ impl Controller for Templates {
 
     async fn gather(&self, key: &Key) -> Found<View> {
         match self.own.get(key).filter(|template| owners::watched(&template.metadata, &self.watch_filter)) {
-            Some(template) => Found::View(View { template, clones: self.machines.by(BY_TEMPLATE, &key.to_string()) }),
+            Some(template) => {
+                let clones = self.machines.by(BY_TEMPLATE, &key.to_string());
+                Found::View(View { template, clones: clones.into_iter().map(|clone| self.cloned(clone)).collect() })
+            }
             None => Found::Missing,
         }
     }
@@ -89,10 +124,13 @@ fn decide(view: &View) -> Plan<NoCall> {
     }
     let Some(mode) = &view.template.spec.template.spec.automated_cleaning_mode else { return Plan::wait(Next::Rest) };
     let mut plan = Plan::wait(Next::Rest);
-    for clone in &view.clones {
-        let mut after = (**clone).clone();
+    for Cloned { machine, cluster } in &view.clones {
+        if owners::paused(&machine.metadata) || cluster.as_ref().is_some_and(|cluster| cluster.is_paused()) {
+            continue;
+        }
+        let mut after = (**machine).clone();
         after.spec.automated_cleaning_mode = Some(mode.clone());
-        plan.writes.extend(diff::object(&**clone, &after));
+        plan.writes.extend(diff::object(&**machine, &after));
     }
     plan
 }
@@ -118,10 +156,10 @@ mod tests {
         template
     }
 
-    fn clone_with(mode: Option<AutomatedCleaningMode>) -> Arc<Metal3Machine> {
+    fn clone_with(mode: Option<AutomatedCleaningMode>) -> Cloned {
         let mut machine = machine();
         machine.spec.automated_cleaning_mode = mode;
-        Arc::new(machine)
+        Cloned { machine: Arc::new(machine), cluster: Some(Arc::new(Cluster::default())) }
     }
 
     #[test]
@@ -133,6 +171,19 @@ mod tests {
             assert_eq!(decide(&view).writes.len(), writes, "{mode:?}");
             let paused = View { template: Arc::new(annotated(template(mode), owners::PAUSED, "")), ..view };
             assert_eq!(decide(&paused).writes.len(), 0);
+        }
+    }
+
+    #[test]
+    fn what_is_paused_is_left_alone() {
+        let mut stopped = Cluster::default();
+        stopped.spec.paused = Some(true);
+        let of_paused = Cloned { cluster: Some(Arc::new(stopped)), ..clone_with(None) };
+        let by_hand = annotated((*clone_with(None).machine).clone(), owners::PAUSED, "");
+        let paused = Cloned { machine: Arc::new(by_hand), ..clone_with(None) };
+        for (clone, writes) in [(of_paused, 0), (paused, 0), (Cloned { cluster: None, ..clone_with(None) }, 1)] {
+            let view = View { template: Arc::new(template(Some(Disabled))), clones: vec![clone] };
+            assert_eq!(decide(&view).writes.len(), writes, "{view:?}");
         }
     }
 

@@ -11,10 +11,7 @@ mod machine_set;
 
 pub use cluster::{Cluster, ClusterInitialization, ClusterSpec, ClusterStatus, ClusterTopology};
 pub use common::{ContractRef, Deprecated, DeprecatedV1Beta1};
-pub use control_plane::{
-    ControlPlaneMachineSpec, ControlPlaneMachineTemplate, ControlPlaneView, KubeadmControlPlane,
-    KubeadmControlPlaneSpec, KubeadmControlPlaneStatus,
-};
+pub use control_plane::ControlPlaneView;
 pub use machine::{Bootstrap, Machine, MachineInitialization, MachineNodeRef, MachineSpec, MachineStatus};
 pub use machine_set::{
     MachineDeployment, MachineDeploymentSpec, MachineDeploymentStatus, MachineSet, MachineSetSpec, MachineSetStatus,

@@ -7,10 +7,11 @@ mod view;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use api::capi::{Cluster, KubeadmControlPlane, Machine, MachineDeployment};
+use api::capi::{Cluster, Machine, MachineDeployment};
 use api::infra::v1beta2::{Metal3Cluster, Metal3Machine};
 use api::metal3::BareMetalHost;
 use api::names::{annotation, label};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kit::client::Io;
 use kit::clock::Clock;
 use kit::owners;
@@ -20,6 +21,7 @@ use kit::store::Store;
 use kit::wakes::Registration;
 
 pub use self::view::{Demand, View};
+use crate::control_plane;
 use crate::machine::consumer::Consumer;
 use crate::machine::gather::{reuse_owner, waits_for_host};
 use crate::remote::Remotes;
@@ -80,19 +82,16 @@ impl Clusters {
 impl Clusters {
     /// What the owner named by a reuse label needs.
     async fn demand(&self, view: &View, namespace: &str, owner: &str, cluster: &str) -> Demand {
+        let machines = self.machines.by(BY_CLUSTER, cluster);
         let wanted = match owner.split_once('-') {
             Some(("md", name)) => {
                 let found = self.io.get::<MachineDeployment>(&Key::new(namespace, name)).await;
-                found.map(|found| found.map(|it| it.spec.replicas.unwrap_or(1)))
+                found.map(|found| found.map(|it| i64::from(it.spec.replicas.unwrap_or(1))))
             }
             Some(("cp", name)) => {
-                let reference = view.cluster.as_ref().and_then(|cluster| cluster.spec.control_plane_ref.as_ref());
-                // Of other kinds the number of machines is not known here; their hosts stay kept.
-                if !reference.is_some_and(|it| it.is("KubeadmControlPlane", api::capi::CONTROL_PLANE_GROUP)) {
-                    return Demand::Unknown;
-                }
-                let found = self.io.get::<KubeadmControlPlane>(&Key::new(namespace, name)).await;
-                found.map(|found| found.map(|it| it.spec.replicas.unwrap_or(1)))
+                let Some(reference) = control_plane_of(view, &machines, name) else { return Demand::Unknown };
+                let found = control_plane::read(&self.io, namespace, &reference).await;
+                found.map(|found| found.map(|it| it.replicas.unwrap_or(1)))
             }
             _ => return Demand::Unknown,
         };
@@ -101,7 +100,6 @@ impl Clusters {
             Ok(None) => return Demand::Gone,
             Err(_) => return Demand::Unknown,
         };
-        let machines = self.machines.by(BY_CLUSTER, cluster);
         let live = machines.iter().filter(|machine| {
             machine.metadata.deletion_timestamp.is_none() && reuse_owner(machine).as_deref() == Some(owner)
         });
@@ -176,6 +174,17 @@ impl Controller for Clusters {
 pub(crate) fn cluster_of(machine: &Machine) -> Vec<String> {
     let namespace = machine.metadata.namespace.as_deref().unwrap_or_default();
     vec![format!("{namespace}/{}", machine.spec.cluster_name)]
+}
+
+/// Where the control plane of this name is: its machines know the version of its kind, of which a Cluster tells none.
+fn control_plane_of(view: &View, machines: &[Arc<Machine>], name: &str) -> Option<OwnerReference> {
+    let known = machines.iter().filter_map(|machine| control_plane::owner(machine)).find(|owner| owner.name == name);
+    let kubeadm = || {
+        let reference = view.cluster.as_ref()?.spec.control_plane_ref.as_ref()?;
+        let ours = reference.is("KubeadmControlPlane", api::capi::CONTROL_PLANE_GROUP).then_some(reference)?;
+        Some(OwnerReference { kind: ours.kind.clone(), name: name.to_owned(), ..OwnerReference::default() })
+    };
+    known.cloned().or_else(kubeadm)
 }
 
 /// Values of [`KEPT`].

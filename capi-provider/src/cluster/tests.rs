@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use api::capi::ContractRef;
 use api::infra::v1beta2::{ApiEndpoint, FailureDomain};
 use api::names::{finalizer, label};
 use kit::pass::Write;
@@ -154,5 +155,38 @@ fn a_kept_host_is_let_go_when_nobody_will_ask_for_it() {
                 life::status(&view, &plan.next, &nothing_done()).map(|write| apply(&*view.infra, &write)).unwrap();
             assert_eq!(condition(&told, "Ready").as_deref(), Some("True Ready"), "{case}");
         }
+    }
+}
+
+#[test]
+fn a_control_plane_of_any_kind_is_found_by_its_machines() {
+    let machine = |kind: &str, name: &str, version: &str| {
+        let owner = OwnerReference {
+            api_version: format!("controlplane.cluster.x-k8s.io/{version}"),
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+            ..OwnerReference::default()
+        };
+        let mut machine = Machine { metadata: meta(name), ..Machine::default() };
+        machine.metadata.owner_references = Some(vec![owner]);
+        Arc::new(machine)
+    };
+    let mut kubeadm = cluster();
+    kubeadm.spec.control_plane_ref = Some(ContractRef {
+        api_group: api::capi::CONTROL_PLANE_GROUP.into(),
+        kind: "KubeadmControlPlane".into(),
+        name: "cp".into(),
+    });
+    let others = vec![machine("RKE2ControlPlane", "other", "v1beta1"), machine("RKE2ControlPlane", "cp", "v1beta1")];
+    let of_kubeadm = View { cluster: Some(Arc::new(kubeadm)), ..view(infra()) };
+    let table = [
+        (view(infra()), others, Some(("RKE2ControlPlane", "controlplane.cluster.x-k8s.io/v1beta1"))),
+        (of_kubeadm, vec![], Some(("KubeadmControlPlane", ""))),
+        (view(infra()), vec![], None),
+    ];
+    for (view, machines, expected) in table {
+        let found = control_plane_of(&view, &machines, "cp");
+        assert_eq!(found.as_ref().map(|it| (it.kind.as_str(), it.api_version.as_str())), expected);
+        assert!(found.is_none_or(|it| it.name == "cp"));
     }
 }

@@ -50,7 +50,7 @@ fn ask_metal3(pool: &Pool, view: &DataView) -> Answer {
         let name = if view.claims_named_after_host { by_host } else { by_index };
         return Answer::Ask(diff::create(&new_ip_claim(name, pool, view)));
     };
-    if let Some(answer) = not_ours(&**claim, view) {
+    if let Some(answer) = unusable(&**claim, view) {
         return answer;
     }
     let status = claim.status.clone().unwrap_or_default();
@@ -74,7 +74,7 @@ fn ask_capi(pool: &Pool, view: &DataView) -> Answer {
     let Some(claim) = view.capi_claims.get(&name) else {
         return Answer::Ask(diff::create(&new_capi_claim(name, pool, view)));
     };
-    if let Some(answer) = not_ours(&**claim, view) {
+    if let Some(answer) = unusable(&**claim, view) {
         return answer;
     }
     let status = claim.status.clone().unwrap_or_default();
@@ -135,16 +135,19 @@ fn refused<K: Kind>(pool: &Pool, claim: &K, error: &str) -> String {
     }
 }
 
-/// A claim of our name that belongs to an earlier index or another object cannot be used.
-fn not_ours<K: Kind>(claim: &K, view: &DataView) -> Option<Answer> {
-    if owners::owned_by(claim.meta(), view.uid()) {
+/// A claim of our name that belongs to an earlier index or another object cannot be used; nor can ours, when somebody
+/// deleted it before anything was made of its address.
+fn unusable<K: Kind>(claim: &K, view: &DataView) -> Option<Answer> {
+    let ours = owners::owned_by(claim.meta(), view.uid());
+    if ours && !(owners::deleting(claim.meta()) && view.secrets.is_empty()) {
         return None;
     }
     let name = claim.meta().name.as_deref().unwrap_or_default();
     if owners::deleting(claim.meta()) && owners::has_finalizer(claim, finalizer::METAL3_DATA) {
         return Some(Answer::LetGo(owners::remove_finalizer(claim, finalizer::METAL3_DATA)));
     }
-    let text = format!("{} {name} belongs to another object; waiting until it is gone", K::kind(&()));
+    let why = if ours { "is being deleted" } else { "belongs to another object" };
+    let text = format!("{} {name} {why}; waiting until it is gone", K::kind(&()));
     Some(Answer::Wait(match &claim.meta().deletion_timestamp {
         Some(asked) => Why::new("AddressClaimInUse", text).normal(ANSWER).since(asked.0),
         None => Why::new("AddressClaimInUse", format!("{text}: delete it, if nobody needs it")),

@@ -274,7 +274,7 @@ pub(super) fn machine_key(meta: &ObjectMeta) -> Option<Key> {
 }
 
 /// The Cluster that an object's label names.
-pub(super) fn cluster_key(meta: &ObjectMeta) -> Option<Key> {
+pub(crate) fn cluster_key(meta: &ObjectMeta) -> Option<Key> {
     meta.labels.as_ref()?.get(label::CLUSTER_NAME).map(|name| sibling(meta, name))
 }
 

@@ -5,7 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use api::infra::v1beta2::{DataIndex, Metal3Data};
+use api::infra::v1beta2::{DataIndex, Metal3Data, Metal3DataClaim};
+use kit::owners;
 
 /// Indexes in use.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,6 +43,16 @@ impl Indexes {
 /// Whether an object holds an index of the template.
 pub fn belongs(data: &Metal3Data, template: &str) -> bool {
     data.spec.template.as_ref().and_then(|reference| reference.name()) == Some(template)
+}
+
+/// Whether an object is the answer to this claim: by name, and by uid where it says whose it is. A claim of the same name
+/// that came later has an answer of its own.
+pub fn answers(data: &Metal3Data, claim: &Metal3DataClaim) -> bool {
+    let name = claim.metadata.name.as_deref();
+    let by_name = data.spec.claim.as_ref().and_then(|reference| reference.name()) == name;
+    let owner = owners::owner_of_kind(&data.metadata, api::infra::GROUP, "Metal3DataClaim");
+    let uid = claim.metadata.uid.as_deref();
+    by_name && owner.is_none_or(|owner| Some(owner.name.as_str()) != name || Some(owner.uid.as_str()) == uid)
 }
 
 /// The index in a name `<template>-<index>`.

@@ -12,10 +12,11 @@ use kit::{diff, owners};
 
 use super::claims::{self, Answer};
 use super::gather::Sources;
+use super::indexes;
 use super::pools::{self, Leases};
 use super::secrets::{self, Part};
 use super::subject::Subject;
-use super::view::DataView;
+use super::view::{DataView, awaited_cluster};
 
 /// Longest error message that the API takes, characters.
 const MAX_ERROR: usize = 512;
@@ -105,12 +106,8 @@ pub fn step(view: &DataView) -> Step {
 }
 
 fn cluster_missing(view: &DataView) -> Why {
-    let named = view.data.metadata.labels.as_ref().and_then(|labels| labels.get(label::CLUSTER_NAME));
-    let text = match named {
-        Some(name) => format!("waiting for Cluster {name}, which label {} names: create it", label::CLUSTER_NAME),
-        None => format!("label {} is missing: it names the Cluster", label::CLUSTER_NAME),
-    };
-    Why::new("ClusterMissing", text)
+    let unnamed = || format!("label {} is missing: it names the Cluster", label::CLUSTER_NAME);
+    Why::new("ClusterMissing", awaited_cluster(&view.data.metadata).unwrap_or_else(unnamed))
 }
 
 /// Addresses of all pools, then the missing Secrets.
@@ -168,7 +165,7 @@ fn addresses(view: &DataView, template: &Metal3DataTemplate, subject: &Subject<'
 
 /// The claim goes first: while it is there, a machine may depend on the data. Then addresses, then the object.
 fn deletion(view: &DataView) -> Step {
-    if let Some(claim) = &view.claim {
+    if let Some(claim) = view.claim.as_ref().filter(|claim| indexes::answers(&view.data, claim)) {
         let name = claim.metadata.name.as_deref().unwrap_or_default();
         return Step::Wait(Why::new("InUse", format!("Metal3DataClaim {name} still holds this index")));
     }

@@ -83,6 +83,9 @@ fn serve(view: &TemplateView) -> Work {
             work.wait("Paused", format!("the Cluster of Metal3DataClaim {name} is paused"));
         } else if owners::deleting(&seen.claim.metadata) {
             take_back(view, seen, &mut work);
+        } else if let Some(text) = seen.awaited_cluster() {
+            // In the middle of a move it comes paused, and the claim's index comes after it.
+            work.wait("ClusterMissing", format!("Metal3DataClaim {name}: {text}"));
         } else {
             answer(view, &seen.claim, &mut free, &mut work);
         }
@@ -93,7 +96,7 @@ fn serve(view: &TemplateView) -> Work {
 /// Gives a claim its index.
 fn answer(view: &TemplateView, claim: &Metal3DataClaim, free: &mut Indexes, work: &mut Work) {
     let name = claim.metadata.name.as_deref().unwrap_or_default();
-    let known = view.datas.iter().find(|data| answers(data, claim) && indexes::belongs(data, &view.key.name));
+    let known = view.datas.iter().find(|data| indexes::answers(data, claim) && indexes::belongs(data, &view.key.name));
     if let Some(known) = known {
         if owners::deleting(&known.metadata) {
             let data = known.metadata.name.as_deref().unwrap_or_default();
@@ -132,15 +135,6 @@ fn hold(claim: &Metal3DataClaim, work: &mut Work) {
     if !owners::has_finalizer(claim, finalizer::METAL3_DATA_CLAIM) {
         work.writes.push(owners::add_finalizer(claim, finalizer::METAL3_DATA_CLAIM));
     }
-}
-
-/// Whether an index is this claim's: by name, and by uid where the index says whose it is.
-fn answers(data: &Metal3Data, claim: &Metal3DataClaim) -> bool {
-    let name = claim.metadata.name.as_deref();
-    let by_name = data.spec.claim.as_ref().and_then(|reference| reference.name()) == name;
-    let owner = owners::owner_of_kind(&data.metadata, api::infra::GROUP, "Metal3DataClaim");
-    let uid = claim.metadata.uid.as_deref();
-    by_name && owner.is_none_or(|owner| Some(owner.name.as_str()) != name || Some(owner.uid.as_str()) == uid)
 }
 
 /// The index the claim had before its Metal3Data got lost, from the claim's or the template's status.
@@ -206,7 +200,7 @@ fn take_back(view: &TemplateView, seen: &ClaimView, work: &mut Work) {
         let machine = secrets::machine_of(&claim.metadata).unwrap_or_default();
         return work.wait("InUse", format!("Metal3Machine {machine} still uses its data"));
     }
-    for data in view.datas.iter().filter(|data| answers(data, claim)) {
+    for data in view.datas.iter().filter(|data| indexes::answers(data, claim)) {
         if owners::has_finalizer(&**data, finalizer::METAL3_DATA_CLAIM) {
             work.writes.push(owners::remove_finalizer(&**data, finalizer::METAL3_DATA_CLAIM));
         }

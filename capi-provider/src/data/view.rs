@@ -7,8 +7,10 @@ use api::capi::{Cluster, Machine};
 use api::infra::v1beta2::{Metal3Data, Metal3DataClaim, Metal3DataTemplate, Metal3Machine};
 use api::ipam::{IPAddress, IPClaim, capi};
 use api::metal3::BareMetalHost;
+use api::names::label;
 use jiff::Timestamp;
 use kit::pass::Key;
+use kube::core::ObjectMeta;
 
 use super::subject::Subject;
 
@@ -76,6 +78,19 @@ pub struct DataView {
 pub struct SecretSeen {
     /// Whether it is being deleted, or will be: another index controls it.
     pub deleting: bool,
+}
+
+impl ClaimView {
+    /// Whether the Cluster that the label names is not there, in words.
+    pub fn awaited_cluster(&self) -> Option<String> {
+        awaited_cluster(&self.claim.metadata).filter(|_| self.cluster.is_none())
+    }
+}
+
+/// The wait for the Cluster that an object's label names.
+pub fn awaited_cluster(meta: &ObjectMeta) -> Option<String> {
+    let name = meta.labels.as_ref()?.get(label::CLUSTER_NAME)?;
+    Some(format!("waiting for Cluster {name}, which label {} names: create it", label::CLUSTER_NAME))
 }
 
 impl DataView {

@@ -15,6 +15,7 @@ use kit::pass::{Why, Write};
 use super::choose::{self, Choice, Wish};
 use super::consumer::{self, Consumer};
 use super::data;
+use super::provision;
 use super::selector::Selector;
 use super::view::View;
 
@@ -103,7 +104,7 @@ fn pick(view: &View) -> Claim {
 
 /// The claim for data that was made while the machine had another host: names, addresses and IDs in it are that host's.
 fn without_data(view: &View) -> Option<Claim> {
-    view.claim.as_ref()?;
+    data::held(view)?;
     if let Some(write) = data::release(view) {
         return Some(Claim::LetGo(write));
     }
@@ -133,7 +134,7 @@ fn failure_domain(view: &View) -> Option<&str> {
 fn left_behind(view: &View, host: &BareMetalHost) -> bool {
     let bootstrap = view.owner.as_ref().and_then(|owner| owner.bootstrap_secret());
     let given = host.spec.user_data.as_ref().and_then(|reference| reference.name.as_deref());
-    host.spec.image.is_some() && bootstrap.is_some() && given == bootstrap
+    provision::deployed(host) && bootstrap.is_some() && given == bootstrap
 }
 
 /// Takes a host back that lost its consumer reference; one with another consumer is never touched.

@@ -12,6 +12,7 @@ use kube::core::ObjectMeta;
 
 use super::view::View;
 use crate::data::claims::ANSWER;
+use crate::data::indexes;
 
 /// The Secrets that a host is given, and the object they were rendered from. All in the machine's namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -53,6 +54,12 @@ pub fn step(view: &View) -> Data {
         return Data::Refused(Why::new("ForeignReference", text));
     }
     let Some(claim) = &view.claim else { return Data::Claim(diff::create(&claim(view, template_name))) };
+    if let Some(other) = holder(view) {
+        let text = format!(
+            "the Metal3DataClaim of this machine's name belongs to Metal3Machine {other}; delete it, if nobody needs it"
+        );
+        return Data::Wait(Why::new("WaitingForMetal3Data", text));
+    }
     if owners::deleting(&claim.metadata) {
         if owners::has_finalizer(&**claim, finalizer::METAL3_MACHINE) {
             // It is made anew; while the machine held it, its index could not be taken back.
@@ -61,9 +68,14 @@ pub fn step(view: &View) -> Data {
         let text = "the Metal3DataClaim of this name is still being deleted; the machine makes a new one then";
         return Data::Wait(Why::new("WaitingForMetal3Data", text));
     }
-    let Some(data) = &view.data else { return Data::Wait(unanswered(view, claim, template_name)) };
+    let answer = view.data.as_ref().filter(|data| indexes::answers(data, claim));
+    let Some(data) = answer else { return Data::Wait(unanswered(view, claim, template_name)) };
     let status = data.status.clone().unwrap_or_default();
     let name = data.metadata.name.clone().unwrap_or_default();
+    if owners::deleting(&data.metadata) {
+        let text = format!("Metal3Data {name} is being deleted; to start over, delete Metal3DataClaim {}", view.name());
+        return Data::Wait(Why::new("WaitingForMetal3Data", text));
+    }
     if status.ready != Some(true) {
         let text = format!("Metal3Data {name} is not rendered yet");
         return Data::Wait(match status.error_message {
@@ -136,16 +148,23 @@ fn claim(view: &View, template: &str) -> Metal3DataClaim {
     }
 }
 
+/// The other machine that the claim of this machine's name belongs to, if it does.
+fn holder(view: &View) -> Option<&str> {
+    let owner = owners::owner_of_kind(&view.claim.as_ref()?.metadata, api::infra::GROUP, "Metal3Machine")?;
+    Some(owner.name.as_str()).filter(|name| *name != view.name())
+}
+
+/// The machine's claim, if there is one.
+pub fn held(view: &View) -> Option<&Metal3DataClaim> {
+    view.claim.as_deref().filter(|_| holder(view).is_none())
+}
+
 /// The next write that lets go of the machine's claim; `None` when nothing is left to do.
 pub fn release(view: &View) -> Option<Write> {
-    let claim = view.claim.as_ref()?;
-    let of_machine = owners::owner_of_kind(&claim.metadata, api::infra::GROUP, "Metal3Machine");
-    if of_machine.is_some_and(|owner| owner.name != view.name()) {
-        return None;
-    }
+    let claim = held(view)?;
     if !owners::deleting(&claim.metadata) {
-        return Some(diff::delete(&**claim));
+        return Some(diff::delete(claim));
     }
-    owners::has_finalizer(&**claim, finalizer::METAL3_MACHINE)
-        .then(|| owners::remove_finalizer(&**claim, finalizer::METAL3_MACHINE))
+    owners::has_finalizer(claim, finalizer::METAL3_MACHINE)
+        .then(|| owners::remove_finalizer(claim, finalizer::METAL3_MACHINE))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::capi::{Cluster, ControlPlaneView, Machine, MachineSet};
+use api::capi::{Cluster, Machine, MachineSet};
 use api::infra::v1beta2::{Metal3Cluster, Metal3Data, Metal3DataClaim, Metal3Machine, Metal3MachineTemplate};
 use api::metal3::{BareMetalHost, ProvisioningState};
 use api::names::label;
@@ -10,16 +10,15 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kit::client::Io;
 use kit::clock::Clock;
 use kit::owners;
-use kit::pass::{Class, Fault, Found, Key};
+use kit::pass::{Fault, Found, Key};
 use kit::runtime::{Context, SecretMeta};
 use kit::store::Store;
-use kube::Api;
-use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 
 use super::consumer::Consumer;
 use super::view::{self, Hosts, Nodes, Reuse, Settings, View};
 use super::{provision, release};
-use crate::remote::Remotes;
+use crate::control_plane;
+use crate::remote::{Remotes, forbidden};
 
 /// Index of hosts by the Metal3Machine that uses them (`namespace/name`).
 pub const BY_CONSUMER: &str = "consumer-machine";
@@ -110,7 +109,8 @@ impl Sources {
         view.infra = infra
             .filter(|reference| reference.is("Metal3Cluster", api::infra::GROUP))
             .and_then(|reference| self.infras.get(&beside(&reference.name)));
-        view.data = rendered(&view).and_then(|name| self.datas.get(&beside(&name)));
+        let answer = view.claim.as_ref().and_then(|claim| claim.status.as_ref()?.rendered_data.as_ref()?.name.clone());
+        view.data = answer.and_then(|name| self.datas.get(&beside(&name)));
         view.reuse.owner = view.owner.as_deref().and_then(reuse_owner);
         self.read_live(&mut view).await?;
         Ok(view)
@@ -140,7 +140,11 @@ impl Sources {
             view.bmc_secret = self.io.get::<SecretMeta>(&secret).await?;
         }
         if view.deleting() && release::nearly_free(&host) {
-            view.reuse.keep = self.keep(view).await;
+            view.reuse.keep = match self.keep(view).await {
+                // Only a missing right lasts, and is told.
+                Err(fault) if !forbidden(&fault) => return Err(fault),
+                known => known,
+            };
         }
         if asks_for_nodes(view, &host)
             && let Some(cluster) = view.cluster_key()
@@ -157,7 +161,10 @@ impl Sources {
     async fn keep(&self, view: &View) -> Result<bool, Fault> {
         let Some(owner) = view.owner.as_deref() else { return Ok(false) };
         let template = match controlling(owner) {
-            Some(Owner::ControlPlane(reference)) => self.control_plane_template(view.namespace(), reference).await?,
+            Some(Owner::ControlPlane(reference)) => {
+                let found = control_plane::read(&self.io, view.namespace(), reference).await?;
+                found.and_then(|found| found.template)
+            }
             Some(Owner::MachineSet(reference)) => {
                 let set = self.io.get::<MachineSet>(&Key::new(view.namespace(), reference.name.as_str())).await?;
                 set.map(|set| set.spec.template.spec.infrastructure_ref.name)
@@ -166,21 +173,6 @@ impl Sources {
         };
         let template = template.and_then(|name| self.templates.get(&Key::new(view.namespace(), name)));
         Ok(template.is_some_and(|template| template.spec.node_reuse == Some(true)))
-    }
-
-    /// Name of the machine template of a control plane of any kind.
-    async fn control_plane_template(&self, namespace: &str, owner: &OwnerReference) -> Result<Option<String>, Fault> {
-        let version = owner.api_version.split_once('/').map_or("v1beta2", |(_, version)| version);
-        let kind = GroupVersionKind::gvk(api::capi::CONTROL_PLANE_GROUP, version, &owner.kind);
-        let resource = ApiResource::from_gvk(&kind);
-        let api: Api<DynamicObject> = Api::namespaced_with(self.io.client(), namespace, &resource);
-        let what = format!("get {} {namespace}/{}", owner.kind, owner.name);
-        let limit = std::time::Duration::from_secs(10);
-        match tokio::time::timeout(limit, api.get_opt(&owner.name)).await {
-            Ok(Ok(found)) => Ok(found.and_then(|object| ControlPlaneView::from(&object.data).template)),
-            Ok(Err(error)) => Err(kit::fault::of_error(&what, &error)),
-            Err(_) => Err(Fault::new(Class::Backoff, kit::fault::TIMEOUT, format!("{what}: no answer"))),
-        }
     }
 }
 
@@ -191,11 +183,6 @@ fn consumer_of(host: &BareMetalHost) -> Vec<String> {
         Consumer::Machine(key) if Some(&key.namespace) == host.metadata.namespace.as_ref() => vec![key.to_string()],
         Consumer::Machine(_) | Consumer::Cluster(_) | Consumer::None | Consumer::Other => Vec::new(),
     }
-}
-
-fn rendered(view: &View) -> Option<String> {
-    let of_claim = view.claim.as_ref().and_then(|claim| claim.status.as_ref()?.rendered_data.as_ref()?.name.clone());
-    of_claim.or_else(|| view.machine.status.as_ref()?.rendered_data.as_ref()?.name.clone())
 }
 
 /// Whether the workload cluster must be asked: the host runs, and Cluster API has not found the Node yet.
@@ -212,16 +199,8 @@ enum Owner<'a> {
 }
 
 fn controlling(machine: &Machine) -> Option<Owner<'_>> {
-    machine.metadata.owner_references.iter().flatten().find_map(|owner| {
-        let group = owners::group(&owner.api_version);
-        if group == api::capi::CONTROL_PLANE_GROUP {
-            Some(Owner::ControlPlane(owner))
-        } else if group == api::capi::GROUP && owner.kind == "MachineSet" {
-            Some(Owner::MachineSet(owner))
-        } else {
-            None
-        }
-    })
+    let set = || owners::owner_of_kind(&machine.metadata, api::capi::GROUP, "MachineSet").map(Owner::MachineSet);
+    control_plane::owner(machine).map(Owner::ControlPlane).or_else(set)
 }
 
 /// The reuse label's value for machines of this owner: `cp-<control plane>` or `md-<deployment>`.

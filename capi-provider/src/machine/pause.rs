@@ -11,9 +11,12 @@ use kit::pass::Write;
 /// The next write towards a host that can be moved; `None` when it is ready.
 pub fn step(host: &BareMetalHost) -> Option<Write> {
     let has = |key: &str| host.metadata.annotations.as_ref().is_some_and(|all| all.contains_key(key));
+    let paused = has(annotation::HOST_PAUSED);
+    // A host that its user paused does not carry its status yet.
+    let ready = paused && (has(annotation::HOST_STATUS) || host.status.is_none());
     let mut after = host.clone();
     let annotations = after.metadata.annotations.get_or_insert_default();
-    match (has(annotation::HOST_PAUSED), has(annotation::CLUSTERCTL_BLOCK_MOVE)) {
+    match (ready, has(annotation::CLUSTERCTL_BLOCK_MOVE)) {
         (true, true) => {
             annotations.remove(annotation::CLUSTERCTL_BLOCK_MOVE);
         }
@@ -22,7 +25,9 @@ pub fn step(host: &BareMetalHost) -> Option<Write> {
             annotations.insert(annotation::CLUSTERCTL_BLOCK_MOVE.to_owned(), String::new());
         }
         (false, true) => {
-            annotations.insert(annotation::HOST_PAUSED.to_owned(), annotation::HOST_PAUSED_BY_CAPM3.to_owned());
+            if !paused {
+                annotations.insert(annotation::HOST_PAUSED.to_owned(), annotation::HOST_PAUSED_BY_CAPM3.to_owned());
+            }
             if let Some(status) = saved_status(host) {
                 annotations.insert(annotation::HOST_STATUS.to_owned(), status);
             }
@@ -46,8 +51,7 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_move_is_blocked_until_pause_and_status_are_written() {
+    fn host() -> BareMetalHost {
         let mut host = BareMetalHost::default();
         host.metadata.name = Some("h".into());
         host.status = Some(BareMetalHostStatus {
@@ -55,12 +59,16 @@ mod tests {
             hardware: Some(HardwareDetails::default()),
             ..BareMetalHostStatus::default()
         });
+        host
+    }
+
+    /// The annotations that are set or removed until the host is ready, in their order.
+    fn written(host: &mut BareMetalHost) -> Vec<(String, bool)> {
         let mut seen = Vec::new();
-        while let Some(write) = step(&host) {
+        while let Some(write) = step(host) {
             let Write::Patch { body, .. } = write else { panic!("not a patch") };
-            let changes = body["metadata"]["annotations"].as_object().unwrap().clone();
             let all = host.metadata.annotations.get_or_insert_with(BTreeMap::new);
-            for (key, value) in changes {
+            for (key, value) in body["metadata"]["annotations"].as_object().unwrap().clone() {
                 seen.push((key.clone(), !value.is_null()));
                 match value.as_str() {
                     Some(text) => drop(all.insert(key, text.to_owned())),
@@ -68,19 +76,36 @@ mod tests {
                 }
             }
         }
-        let order: Vec<(&str, bool)> = seen.iter().map(|(key, set)| (key.as_str(), *set)).collect();
-        assert_eq!(
-            order,
-            [
-                (annotation::CLUSTERCTL_BLOCK_MOVE, true),
-                (annotation::HOST_PAUSED, true),
-                (annotation::HOST_STATUS, true),
-                (annotation::CLUSTERCTL_BLOCK_MOVE, false),
-            ]
-        );
-        let saved: serde_json::Value =
-            serde_json::from_str(&host.metadata.annotations.unwrap()[annotation::HOST_STATUS]).unwrap();
-        assert_eq!(saved["errorMessage"], "e");
-        assert!(saved.get("hardware").is_none());
+        seen
+    }
+
+    #[test]
+    fn a_move_is_blocked_until_pause_and_status_are_written() {
+        let block = |set| (annotation::CLUSTERCTL_BLOCK_MOVE, set);
+        let (pause, status) = ((annotation::HOST_PAUSED, true), (annotation::HOST_STATUS, true));
+        for (by_user, expected) in
+            [(false, vec![block(true), pause, status, block(false)]), (true, vec![block(true), status, block(false)])]
+        {
+            let mut host = host();
+            if by_user {
+                host.metadata.annotations = Some([(annotation::HOST_PAUSED.to_owned(), "by hand".to_owned())].into());
+            }
+            let written = written(&mut host);
+            let order: Vec<(&str, bool)> = written.iter().map(|(key, set)| (key.as_str(), *set)).collect();
+            assert_eq!(order, expected, "by the user: {by_user}");
+            let annotations = host.metadata.annotations.unwrap();
+            let saved: serde_json::Value = serde_json::from_str(&annotations[annotation::HOST_STATUS]).unwrap();
+            assert_eq!(saved["errorMessage"], "e");
+            assert!(saved.get("hardware").is_none());
+            let by = if by_user { "by hand" } else { annotation::HOST_PAUSED_BY_CAPM3 };
+            assert_eq!(annotations[annotation::HOST_PAUSED], by);
+        }
+    }
+
+    #[test]
+    fn a_host_that_nobody_looked_at_moves_without_a_status() {
+        let mut host = BareMetalHost { status: None, ..host() };
+        assert_eq!(written(&mut host).len(), 3);
+        assert!(!host.metadata.annotations.unwrap().contains_key(annotation::HOST_STATUS));
     }
 }

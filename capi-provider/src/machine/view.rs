@@ -136,9 +136,12 @@ impl View {
     pub fn provisioned(&self) -> bool {
         provisioned(&self.machine)
     }
-    /// Whether the machine is bound to the named host for good: Cluster API or a Node may know its provider ID.
+    /// Whether the machine is bound to the named host for good: that ran its image, and Cluster API or a Node may know
+    /// its provider ID.
     pub fn committed(&self) -> bool {
-        self.provisioned() || self.machine.spec.provider_id.is_some()
+        let known = self.machine.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+        let ran = kit::conditions::is_true(known, super::status::HOST_PROVISIONED);
+        ran || self.provisioned() || self.machine.spec.provider_id.is_some()
     }
     /// Whether an external cloud provider writes provider IDs.
     pub fn cloud_provider(&self) -> bool {

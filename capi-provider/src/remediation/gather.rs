@@ -1,18 +1,18 @@
 //! Reads the [`View`], and knows whom a change wakes.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use api::capi::{Cluster, Machine};
 use api::infra::v1beta2::{Metal3Machine, Metal3Remediation};
 use api::metal3::BareMetalHost;
-use api::names::annotation;
+use api::names::{annotation, finalizer};
 use kit::clock::Clock;
 use kit::owners;
 use kit::pass::{Fault, Found, Key};
 use kit::runtime::Context;
 use kit::store::Store;
 use kit::wakes::Registration;
-use kube::core::ObjectMeta;
 
 use super::view::{NodeState, View};
 use crate::machine::consumer::{self, Consumer};
@@ -88,10 +88,8 @@ impl Remediations {
         let beside = |name: &str| Key::new(key.namespace.as_str(), name);
         let owner = owners::owner_of_kind(&remediation.metadata, api::capi::GROUP, "Machine")
             .and_then(|owner| self.owners.get(&beside(&owner.name)));
-        // A MachineHealthCheck gives its remediations no label: that of the machine counts, too.
         let machine = owner.as_ref().and_then(|owner| self.machine(&key.namespace, owner));
-        let labelled = |meta: &ObjectMeta| owners::watched(meta, &self.watch_filter);
-        if !labelled(&remediation.metadata) && !machine.is_some_and(|machine| labelled(&machine.metadata)) {
+        if !watched(&remediation, machine.as_deref(), &self.watch_filter) {
             return Found::Missing;
         }
         let cluster = owner.as_ref().and_then(|owner| self.clusters.get(&beside(&owner.spec.cluster_name)));
@@ -101,6 +99,7 @@ impl Remediations {
             cluster_paused: cluster.is_some_and(|cluster| cluster.is_paused()),
             host: owner.as_ref().and_then(|owner| self.host(&key.namespace, owner)),
             kept_off: self.hosts.by(BY_REMEDIATION, &uid),
+            others: self.others(&remediation),
             node: NodeState::NotAsked,
             owner,
             remediation,
@@ -109,6 +108,12 @@ impl Remediations {
             view.node = self.node(&view).await;
         }
         Found::View(view)
+    }
+
+    fn others(&self, remediation: &Metal3Remediation) -> BTreeSet<String> {
+        let of_machine = machine_of(remediation).into_iter().flat_map(|machine| self.own.by(BY_MACHINE, &machine));
+        let uids = of_machine.filter_map(|other| other.metadata.uid.clone());
+        uids.filter(|uid| Some(uid) != remediation.metadata.uid.as_ref()).collect()
     }
 
     /// The host of a Machine: named by its Metal3Machine, and in use by it.
@@ -139,6 +144,16 @@ impl Remediations {
     }
 }
 
+/// Whether a remediation is of this manager. A MachineHealthCheck gives its remediations no label: that of the machine
+/// counts, too. What our finalizer holds is ours in any case, or nobody would let it go once the machine is gone.
+fn watched(remediation: &Metal3Remediation, machine: Option<&Metal3Machine>, filter: &str) -> bool {
+    owners::watched(&remediation.metadata, filter)
+        || match machine {
+            Some(machine) => owners::watched(&machine.metadata, filter),
+            None => owners::has_finalizer(remediation, finalizer::METAL3_REMEDIATION),
+        }
+}
+
 fn keys(found: &[Arc<Metal3Remediation>]) -> Vec<Key> {
     found.iter().map(|remediation| Key::of(&**remediation)).collect()
 }
@@ -157,4 +172,30 @@ fn kept_off_by(host: &BareMetalHost) -> Vec<String> {
         .filter_map(|(key, _)| key.strip_prefix(annotation::REMEDIATION_POWER_OFF_PREFIX))
         .map(Into::into)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::fixture::{labelled, machine, meta};
+
+    #[test]
+    fn a_watch_filter_counts_on_the_machine_and_never_abandons_what_is_held() {
+        let filter = "group-a";
+        let plain = || Metal3Remediation { metadata: meta("r"), ..Metal3Remediation::default() };
+        let ours = |machine| labelled(machine, api::names::label::WATCH_FILTER, filter);
+        let mut held = plain();
+        held.metadata.finalizers = Some(vec![finalizer::METAL3_REMEDIATION.to_owned()]);
+        let table = [
+            ("no label anywhere", plain(), Some(machine()), false),
+            ("the machine's label", plain(), Some(ours(machine())), true),
+            ("its own", labelled(plain(), api::names::label::WATCH_FILTER, filter), None, true),
+            ("the machine is gone", plain(), None, false),
+            ("the machine is gone before it was let go", held.clone(), None, true),
+            ("another manager's machine", held, Some(machine()), false),
+        ];
+        for (case, remediation, machine, expected) in table {
+            assert_eq!(watched(&remediation, machine.as_ref(), filter), expected, "{case}");
+        }
+    }
 }

@@ -78,7 +78,9 @@ fn running(view: &View, status: &mut Metal3RemediationStatus) -> Plan<Call> {
         return change(host, &after, Next::Now);
     }
     if view.on() {
-        return Plan::wait(Next::Changed(switching(view, host, "WaitingForPowerOff", "off")));
+        // What may still run is not fenced; but somebody must see to it some time.
+        let why = switching(view, host, "WaitingForPowerOff", "off");
+        return expired(view, Some(host), status).unwrap_or_else(|| Plan::wait(Next::After(left(view), why)));
     }
     match &view.node {
         NodeState::Absent | NodeState::Forbidden => enter(view, status, Phase::Waiting),
@@ -105,23 +107,16 @@ fn waiting(view: &View, status: &mut Metal3RemediationStatus) -> Plan<Call> {
     if let Some(plan) = release(view) {
         return plan;
     }
-    let left = view.limit().saturating_sub(view.lasts());
-    let mut again = left;
+    let mut again = left(view);
     if view.on() && view.holds() {
         match &view.node {
             NodeState::Seen(node) => return restored(view, fence::restore(&view.remediation, node), Next::Now),
             NodeState::Forbidden => return restored(view, Step::Done, Next::Now),
-            NodeState::Absent | NodeState::Unknown(_) | NodeState::NotAsked => again = left.min(LOOK),
+            NodeState::Absent | NodeState::Unknown(_) | NodeState::NotAsked => again = again.min(LOOK),
         }
     }
-    if left.is_zero() {
-        return if view.may_retry() {
-            status.retry_count = Some(status.retry_count.unwrap_or(0) + 1);
-            let text = format!("not healthy after {} s, tried again", view.limit().as_secs());
-            enter(view, status, Phase::Running).and_note(note(view, false, "RemediationRetried", text))
-        } else {
-            exhausted(view, host, status)
-        };
+    if let Some(plan) = expired(view, Some(host), status) {
+        return plan;
     }
     let why = if view.on() {
         let text = "the machine is on; a MachineHealthCheck ends this when the Node is healthy";
@@ -132,14 +127,34 @@ fn waiting(view: &View, status: &mut Metal3RemediationStatus) -> Plan<Call> {
     Plan::wait(Next::After(again, why))
 }
 
+/// What is left of a try.
+fn left(view: &View) -> Duration {
+    view.limit().saturating_sub(view.lasts())
+}
+
+/// What follows a try whose time is up: another one, or the end. `None` while there is time.
+fn expired(view: &View, host: Option<&BareMetalHost>, status: &mut Metal3RemediationStatus) -> Option<Plan<Call>> {
+    if !left(view).is_zero() {
+        return None;
+    }
+    if !view.may_retry() {
+        return Some(exhausted(view, host, status));
+    }
+    status.retry_count = Some(status.retry_count.unwrap_or(0) + 1);
+    let text = format!("not healthy after {} s, tried again", view.limit().as_secs());
+    Some(enter(view, status, Phase::Running).and_note(note(view, false, "RemediationRetried", text)))
+}
+
 /// No try is left: the host is not used again before somebody looked at it, and the owner replaces the Machine.
-fn exhausted(view: &View, host: &BareMetalHost, status: &mut Metal3RemediationStatus) -> Plan<Call> {
-    let mut after = host.clone();
-    let annotations = after.metadata.annotations.get_or_insert_default();
-    if !annotations.contains_key(annotation::HOST_UNHEALTHY) {
-        let value = annotation::HOST_UNHEALTHY_BY_REMEDIATION.to_owned();
-        annotations.insert(annotation::HOST_UNHEALTHY.to_owned(), value);
-        return change(host, &after, Next::Now);
+fn exhausted(view: &View, host: Option<&BareMetalHost>, status: &mut Metal3RemediationStatus) -> Plan<Call> {
+    if let Some(host) = host {
+        let mut after = host.clone();
+        let annotations = after.metadata.annotations.get_or_insert_default();
+        if !annotations.contains_key(annotation::HOST_UNHEALTHY) {
+            let value = annotation::HOST_UNHEALTHY_BY_REMEDIATION.to_owned();
+            annotations.insert(annotation::HOST_UNHEALTHY.to_owned(), value);
+            return change(host, &after, Next::Now);
+        }
     }
     if let Some(write) = view.owner.as_deref().and_then(|owner| hand_over(view, owner)) {
         return Plan::write(write, Next::Now);
@@ -211,8 +226,13 @@ fn since_deletion(view: &View) -> Duration {
 /// The host, or why nothing can be done with it.
 fn host<'a>(view: &'a View, status: &mut Metal3RemediationStatus) -> ControlFlow<Plan<Call>, &'a BareMetalHost> {
     let Some(host) = view.host.as_deref() else {
+        if view.phase().is_none() {
+            return ControlFlow::Break(enter(view, status, Phase::Running));
+        }
         let text = "the Machine has no host: its Metal3Machine names none that it uses";
-        return ControlFlow::Break(Plan::wait(Next::Changed(Why::new("WaitingForHost", text))));
+        let why = Why::new("WaitingForHost", text).since(view.began());
+        let over = expired(view, None, status);
+        return ControlFlow::Break(over.unwrap_or_else(|| Plan::wait(Next::After(left(view), why))));
     };
     if !host.spec.online {
         // Somebody wants the machine off: it is no wonder that its Node is gone, and no restart mends it.
@@ -226,13 +246,15 @@ fn host<'a>(view: &'a View, status: &mut Metal3RemediationStatus) -> ControlFlow
 /// Gives hosts free that this remediation keeps off, one by one.
 fn release(view: &View) -> Option<Plan<Call>> {
     let own = view.off_annotation();
-    // A machine has one remediation: what another uid left on its host is of one before a move, or of one that is gone.
+    // On the machine's host, what no living remediation of the machine put there is of one before a move, or of one
+    // that is gone.
     let kept = |host: &Arc<BareMetalHost>, key: &str| {
         let machines = view.host.as_ref().is_some_and(|ours| ours.metadata.uid == host.metadata.uid);
-        key == own || (machines && key.starts_with(annotation::REMEDIATION_POWER_OFF_PREFIX))
+        let by = key.strip_prefix(annotation::REMEDIATION_POWER_OFF_PREFIX);
+        key == own || (machines && by.is_some_and(|uid| !view.others.contains(uid)))
     };
-    let keys = |host: &Arc<BareMetalHost>| host.metadata.annotations.clone().unwrap_or_default().into_keys();
-    let host = view.kept_off.iter().chain(&view.host).find(|host| keys(host).any(|key| kept(host, &key)))?;
+    let holds = |host: &Arc<BareMetalHost>| host.metadata.annotations.iter().flatten().any(|(key, _)| kept(host, key));
+    let host = view.kept_off.iter().chain(&view.host).find(|host| holds(host))?;
     let mut after = (**host).clone();
     after.metadata.annotations.get_or_insert_default().retain(|key, _| !kept(host, key));
     Some(change(host, &after, Next::Now))

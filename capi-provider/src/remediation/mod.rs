@@ -8,6 +8,8 @@
 //!                                                                                   owner replaces it, the host rests
 //! ```
 //!
+//! A machine that does not go off, or that has no host, is not fenced: its tries end after the same time.
+//!
 //! Fencing lets what ran on the machine start elsewhere: a taint where the workload cluster honours it, otherwise the
 //! Node is deleted and its labels and annotations are kept for its return. Reading order: [`view`], [`life`] (what is
 //! done, from top to bottom), [`fence`] (the Node's part); [`gather`] reads, everything else is pure.

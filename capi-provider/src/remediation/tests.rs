@@ -55,6 +55,7 @@ fn view() -> View {
         cluster_paused: false,
         host: Some(Arc::new(host(true))),
         kept_off: Vec::new(),
+        others: [].into(),
         node: NodeState::NotAsked,
     }
 }
@@ -135,10 +136,14 @@ fn a_try_switches_off_fences_and_goes_on() {
             }),
             "phase Failed",
         ),
-        (View { host: None, ..view() }, "WaitingForHost"),
+        // Its clock starts.
+        (View { host: None, ..view() }, "phase Running"),
+        (View { host: None, ..at(Phase::Running, 1) }, "WaitingForHost"),
+        (View { host: None, ..at(Phase::Running, 600) }, "phase Running"),
         (bare, "write Metal3Remediation"),
         (at(Phase::Running, 1), "write BareMetalHost"),
-        (with_host(at(Phase::Running, 5000), annotated(host(true), OFF, "")), "WaitingForPowerOff"),
+        (with_host(at(Phase::Running, 599), annotated(host(true), OFF, "")), "WaitingForPowerOff"),
+        (with_host(at(Phase::Running, 600), annotated(host(true), OFF, "")), "phase Running"),
         (with(NodeState::Absent), "phase Waiting"),
         (with(NodeState::Forbidden), "phase Waiting"),
         (with(unknown()), "WaitingForWorkloadCluster"),
@@ -195,6 +200,7 @@ fn the_machine_comes_back_or_its_time_is_up() {
         (free(strategy(waiting(599), 1, 700, None)), "WaitingForNode"),
         (free(strategy(waiting(700), 2, 700, Some(1))), "phase Running"),
         (free(strategy(waiting(700), 1, 700, Some(1))), "write BareMetalHost"),
+        (View { host: None, ..free(strategy(waiting(700), 1, 700, Some(1))) }, "status of Machine"),
         // A machine that does not even come on is no reason to wait for ever.
         (with_host(free(strategy(waiting(700), 1, 700, Some(1))), host(false)), "write BareMetalHost"),
     ];
@@ -240,12 +246,14 @@ struct World {
     view: View,
     node: Option<NodeInRepair>,
     heals: bool,
+    /// The management controller switches nothing any more.
+    stuck: bool,
     offs: usize,
 }
 
 impl World {
     fn new(taint_works: bool) -> Self {
-        Self { view: view(), node: Some(node(taint_works)), heals: false, offs: 0 }
+        Self { view: view(), node: Some(node(taint_works)), heals: false, stuck: false, offs: 0 }
     }
 
     /// One pass and what follows from it; the reason when it waits.
@@ -287,7 +295,7 @@ impl World {
     /// The world's answer to a wait: power follows the annotation, a machine that comes on brings its Node back.
     fn turn(&mut self) {
         let mut host = (*self.view.host.clone().unwrap()).clone();
-        let on = !host.metadata.annotations.as_ref().is_some_and(|all| all.contains_key(OFF));
+        let on = self.stuck || !host.metadata.annotations.as_ref().is_some_and(|all| all.contains_key(OFF));
         let status = host.status.get_or_insert_default();
         self.offs += usize::from(status.powered_on && !on);
         status.powered_on = on;
@@ -372,6 +380,32 @@ fn a_repair_that_does_not_help_is_tried_again_and_then_handed_to_the_owner() {
     let old = conditions::get_v1beta1(&old.conditions, "OwnerRemediated").unwrap();
     assert_eq!((old.status.as_str(), old.severity.as_deref()), ("False", Some("Warning")));
     assert_eq!(world.pass(), None, "nothing more is done");
+}
+
+#[test]
+fn a_machine_that_cannot_be_switched_off_is_handed_to_the_owner_and_never_fenced() {
+    let mut world = World::new(true);
+    world.stuck = true;
+    world.run(|world| {
+        assert!(world.node.as_ref().is_some_and(|node| node.taint().is_none()), "it may still run");
+        world.phase() == Some(Phase::DeletingMachine) && !world.view.holds()
+    });
+    let lasted = world.view.now.duration_since(now());
+    assert_eq!((world.offs, lasted), (0, SignedDuration::from_secs(1_200)), "two tries of ten minutes");
+    assert!(!world.view.keeps_off());
+    let status = world.view.owner.as_ref().unwrap().status.clone().unwrap();
+    assert_eq!(conditions::get(&status.conditions, "OwnerRemediated").unwrap().status, "False");
+}
+
+#[test]
+fn remediations_of_one_machine_leave_each_other_alone() {
+    let other = "reboot.metal3.io/metal3-remediation-other";
+    let view = |others: &[&str]| {
+        let view = with_host(at(Phase::Waiting, 1), annotated(host(false), other, ""));
+        View { others: others.iter().map(|uid| (*uid).to_owned()).collect(), ..view }
+    };
+    assert_eq!(told(&view(&["other"])), "WaitingForPowerOn");
+    assert_eq!(told(&view(&["another"])), "write BareMetalHost", "of one that is gone");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What a pass over a Metal3Remediation knows.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +46,8 @@ pub struct View {
     pub host: Option<Arc<BareMetalHost>>,
     /// Hosts that this remediation keeps off; after a fault or a move not only the machine's own.
     pub kept_off: Vec<Arc<BareMetalHost>>,
+    /// Uids of the other remediations of the Machine.
+    pub others: BTreeSet<String>,
     /// The Node.
     pub node: NodeState,
 }

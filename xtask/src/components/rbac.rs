@@ -59,7 +59,7 @@ fn infrastructure() -> Vec<Value> {
         rule("cluster.x-k8s.io", &["clusters", "clusters/status", "machinesets", "machinedeployments"], READ),
         rule("cluster.x-k8s.io", &["machines", "machines/status"], ALL),
         // Control planes of any kind: whether their hosts are kept for the next machine.
-        rule("controlplane.cluster.x-k8s.io", &["*"], READ),
+        rule("controlplane.cluster.x-k8s.io", &["*"], &["get"]),
         rule("infrastructure.cluster.x-k8s.io", &kinds, ALL),
         rule("infrastructure.cluster.x-k8s.io", &status, STATUS),
         rule("infrastructure.cluster.x-k8s.io", &["metal3datas/finalizers"], BLOCK),

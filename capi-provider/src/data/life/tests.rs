@@ -221,6 +221,22 @@ fn pools_of_other_kinds_are_asked_by_cluster_api() {
 }
 
 #[test]
+fn an_address_claim_deleted_before_it_was_used_is_made_anew() {
+    let view = |finalizers: &[&str]| {
+        let mut view = data_view(&both()).asked("t-2-p", json!({"address": {"name": "released"}}));
+        let claim = Arc::make_mut(view.ip_claims.get_mut("t-2-p").unwrap());
+        claim.metadata.finalizers = Some(finalizers.iter().map(|name| (*name).to_owned()).collect());
+        *claim = deleting(claim.clone());
+        view
+    };
+    let ours = view(&["metal3data.infrastructure.cluster.x-k8s.io", "ipam"]);
+    assert_eq!(writes(&step(&ours)), ["patch IPClaim t-2-p finalizers=ipam"]);
+    assert_eq!(reason(&step(&view(&["ipam"]))), "AddressClaimInUse");
+    // What was rendered already has that address.
+    assert!(matches!(step(&ours.secret("m-metadata", false)), Step::Wait(why) if why.reason == "WaitingForAddress"));
+}
+
+#[test]
 fn a_claim_of_somebody_else_is_never_used() {
     let foreign = |delete: bool, finalizers: &[&str]| {
         let mut view = data_view(&both()).answered("t-2-p", "10.0.0.7");
@@ -357,6 +373,10 @@ fn deletion_waits_for_the_claim_and_then_lets_go_of_everything() {
     let mut view = data_view(&both()).answered("t-2-p", "10.0.0.7");
     view.data = Arc::new(deleting((*view.data).clone()));
     assert_eq!(reason(&step(&view)), "InUse");
+    let mut later = crate::data::fixture::claim("m");
+    later.metadata.uid = Some("uid-later".into());
+    view.claim = Some(Arc::new(later));
+    assert_eq!(writes(&step(&view)).len(), 2, "a later claim of this name has an index of its own");
     view.claim = None;
     // Not even the template is needed.
     (view.template, view.metal3_machine, view.machine, view.host, view.cluster) = (None, None, None, None, None);

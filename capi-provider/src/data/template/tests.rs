@@ -103,12 +103,15 @@ fn who_is_not_served_is_told_why() {
     let mut cluster = crate::data::fixture::cluster();
     cluster.spec.paused = Some(true);
     paused.claims[0].cluster = Some(Arc::new(cluster));
+    let mut early = template_view(Some(plain()), vec![claim("m")], vec![]);
+    early.claims[0].cluster = None;
     let mut orphan = claim("m");
     orphan.metadata.owner_references = None;
     let mut frozen = plain();
     frozen.metadata.annotations = Some([("cluster.x-k8s.io/paused".to_owned(), String::new())].into());
     for (view, expected, writes) in [
         (paused, "Paused", 0),
+        (early, "ClusterMissing", 0),
         (template_view(Some(frozen), vec![claim("m")], vec![]), "Paused", 0),
         (template_view(None, vec![claim("m")], vec![]), "TemplateMissing", 1),
         (template_view(Some(plain()), vec![orphan], vec![]), "NoMachine", 1),
